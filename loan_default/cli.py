@@ -1,0 +1,116 @@
+"""The `loan-default` command: the outermost layer. It imports what a command needs when the command is called."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from loan_default import __version__
+from loan_default.errors import LoanDefaultError, PromotionRefused
+from loan_default.schema import DEFAULT_SCHEMA
+from loan_default.settings import Settings, read_settings
+
+DEFAULT_DATA = DEFAULT_SCHEMA.with_name("Default_Fin.csv")
+SERVICE = "service:LoanDefault"
+
+app = typer.Typer(
+    help="Train, serve and watch a loan-default model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def options(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    """Options of the command itself."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="The CSV to train on.")] = DEFAULT_DATA,
+    schema: Annotated[Path, typer.Option(help="The declaration of its columns.")] = DEFAULT_SCHEMA,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model, to the last bit.")] = 42,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="Folds of the cross-validation.")] = 5,
+    smote_ratio: Annotated[
+        float, typer.Option(min=0, max=1, help="Defaults per other row after SMOTE; 0 switches SMOTE off.")
+    ] = 0.25,
+    recall_floor: Annotated[
+        float, typer.Option(min=0.01, max=0.99, help="Share of defaults the threshold must catch, out of fold.")
+    ] = 0.77,
+) -> None:
+    """Train a model, register it in MLflow, and promote it when the gates pass.
+
+    Exit code 0: promoted. 2: the data, the schema or a setting is wrong. 3: trained and registered, but refused by the gates.
+    """
+    _or_exit(lambda: _train(read_settings(), data, schema, seed, folds, smote_ratio, recall_floor))
+
+
+@app.command()
+def serve() -> None:
+    """Serve the promoted model with BentoML; train one first when there is none.
+
+    Honours HOST, PORT and every other setting of .env.example. Ends like `bentoml serve` does, which it becomes.
+    """
+    _or_exit(lambda: _serve(read_settings()))
+
+
+def _train(
+    settings: Settings, data: Path, schema: Path, seed: int, folds: int, smote_ratio: float, recall_floor: float
+) -> None:
+    from rich.console import Console
+
+    from loan_default.training.fit import FitOptions
+    from loan_default.training.report import Terminal, print_outcome
+    from loan_default.training.run import train as run_training
+
+    fit_options = FitOptions(seed=seed, folds=folds, smote_ratio=smote_ratio, recall_floor=recall_floor)
+    console = Console()
+    with Terminal(console) as terminal:
+        outcome = run_training(settings, data, schema, fit_options, terminal)
+    print_outcome(console, outcome)
+    if not outcome.promoted:
+        failed = "; ".join(str(gate) for gate in outcome.gates if not gate.passed)
+        raise PromotionRefused(f"Version {outcome.registered.version} was registered but not promoted: {failed}")
+
+
+def _serve(settings: Settings) -> NoReturn:
+    from loan_default.errors import ModelUnavailable
+    from loan_default.served import find_served
+    from loan_default.training.fit import FitOptions
+
+    source = Path(__file__).resolve().parent.parent
+    try:
+        find_served(settings, source)
+    except ModelUnavailable:
+        defaults = FitOptions()
+        _train(
+            settings,
+            DEFAULT_DATA,
+            DEFAULT_SCHEMA,
+            defaults.seed,
+            defaults.folds,
+            defaults.smote_ratio,
+            defaults.recall_floor,
+        )
+    os.environ["BENTOML_HOME"] = str(settings.bentoml_store)
+    os.environ["STATE_DIR"] = str(settings.state)
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    arguments = ["serve", SERVICE, "--working-dir", str(source), "--host", settings.host, "--port", str(settings.port)]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])
+
+
+def _or_exit(command: Callable[[], None]) -> None:
+    """Run a command; an error we raise on purpose becomes one sentence and its exit code."""
+    try:
+        command()
+    except LoanDefaultError as error:
+        typer.echo(f"error: {error.message}", err=True)
+        raise typer.Exit(error.exit_code) from None

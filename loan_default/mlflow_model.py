@@ -1,0 +1,43 @@
+"""The registered MLflow model: the whole decision behind MLflow's own interface, logged as code and never pickled.
+
+MLflow runs this file when it loads the model, so `mlflow models serve`, `spark_udf` and the Bento answer alike.
+"""
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModelContext
+
+from loan_default.model import LoanModel
+from loan_default.served import LOAN_MODEL_FOLDER
+
+
+class LoanDecision(PythonModel):  # type: ignore[misc]  # MLflow's base class is untyped
+    """Scores a table of applicants: columns by their API names in, one row of answers for each row out."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the model's files."""
+        from pathlib import Path
+
+        self._model = LoanModel.load(Path(context.artifacts[LOAN_MODEL_FOLDER]))
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Probability (0 to 1), prediction (0 or 1) and risk band of each row."""
+        applicants = model_input[self._model.schema.column_names].to_numpy(dtype="float64")
+        probability = self._model.pd(applicants)
+        decision = self._model.decision
+        return pd.DataFrame(
+            {
+                "probability": probability,
+                "prediction": (probability >= decision.threshold).astype("int64"),
+                "default_risk": [decision.band(pd) for pd in probability],
+            },
+            index=model_input.index,
+        )
+
+
+mlflow.models.set_model(LoanDecision())

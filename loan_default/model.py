@@ -1,0 +1,213 @@
+"""The whole decision: features, XGBoost, calibration, threshold and risk bands, in one object and one folder.
+
+The folder holds XGBoost's own format and text, never a pickle:
+
+    booster.ubj       the trees
+    decision.json     calibration, threshold, bands, and the policy that chose the threshold
+    schema.json       the declaration of the applicant's columns
+    about.json        where the model comes from: run, time, data, figures
+    checksums.json    sha256 of each of these files, so that an altered or half-copied model is refused
+
+Nothing here needs MLflow or BentoML: `registry.py` says where the folder is.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from loan_default.errors import ModelFileError
+from loan_default.features import Features
+from loan_default.schema import Schema
+
+FORMAT = 1
+_FILES = ("booster.ubj", "decision.json", "schema.json", "about.json")
+_CHECKSUMS = "checksums.json"
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Band = Literal["Low", "Medium", "High"]
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Calibration(_Stored):
+    """Platt scaling: PD = sigmoid(slope × margin + intercept), where the margin is XGBoost's raw log-odds."""
+
+    slope: Annotated[float, Field(gt=0)]
+    intercept: float
+
+    def pd(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities of default, (n,), from raw margins, (n,)."""
+        # exp overflows to infinity for a hopeless margin, and 1 / (1 + inf) is the 0 it stands for.
+        with np.errstate(over="ignore"):
+            return np.asarray(1.0 / (1.0 + np.exp(-(self.slope * margins + self.intercept))))
+
+
+class Policy(_Stored):
+    """How the threshold was chosen."""
+
+    name: Literal["recall-floor"]
+    recall_floor: Probability
+
+
+class Decision(_Stored):
+    """What turns a margin into an answer.
+
+    High is exactly `prediction == 1`, PD ≥ `threshold`; Medium is [`medium_from`, `threshold`); Low is below.
+    """
+
+    format: Literal[1] = FORMAT
+    calibration: Calibration
+    threshold: Probability
+    medium_from: Probability
+    policy: Policy
+
+    @classmethod
+    def at(cls, threshold: float, calibration: Calibration, policy: Policy) -> Self:
+        """The decision at a threshold, its Medium band starting at half of it."""
+        return cls(calibration=calibration, threshold=threshold, medium_from=threshold / 2, policy=policy)
+
+    def band(self, pd: float) -> Band:
+        """The risk band of one PD."""
+        if pd >= self.threshold:
+            return "High"
+        return "Medium" if pd >= self.medium_from else "Low"
+
+
+class About(_Stored):
+    """Where a model comes from. `metrics` are the figures of its training run by name, out of fold and hold-out."""
+
+    run_id: str
+    created_at: datetime
+    model_type: str
+    package_version: str
+    data_sha256: str
+    seed: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LoanModel:
+    """A trained model with everything it takes to answer."""
+
+    schema: Schema
+    booster: xgb.Booster
+    decision: Decision
+    about: About
+    features: Features
+
+    @classmethod
+    def assemble(cls, schema: Schema, booster: xgb.Booster, decision: Decision, about: About) -> Self:
+        """Put the parts together; the features follow from the schema."""
+        return cls(schema, booster, decision, about, Features(schema))
+
+    def pd(self, applicants: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities of default.
+
+        Args:
+            applicants: (n, number of columns), in the schema's order, already validated.
+
+        Returns:
+            (n,) probabilities; a row's answer does not depend on the other rows.
+        """
+        return self.pd_of_features(self.features.matrix(applicants))
+
+    def pd_of_features(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The same from a feature matrix, (n, number of features), for callers that need the features themselves too."""
+        return self.decision.calibration.pd(raw_margins(self.booster, matrix))
+
+    def save(self, folder: Path) -> None:
+        """Write the model into `folder`, which must not exist yet."""
+        folder.mkdir(parents=True)
+        self.booster.save_model(folder / "booster.ubj")
+        (folder / "decision.json").write_text(_text(self.decision), encoding="utf-8")
+        (folder / "schema.json").write_text(_text(self.schema), encoding="utf-8")
+        (folder / "about.json").write_text(_text(self.about), encoding="utf-8")
+        checksums = {name: _sha256(folder / name) for name in _FILES}
+        (folder / _CHECKSUMS).write_text(json.dumps(checksums, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, threads: int = 1) -> Self:
+        """Read a model that `save` wrote.
+
+        Args:
+            folder: where it is.
+            threads: how many XGBoost may use for one call; one row is fastest on one.
+
+        Raises:
+            ModelFileError: a file is missing, altered or of an unknown format.
+        """
+        _check_files(folder)
+        booster = xgb.Booster(model_file=folder / "booster.ubj")
+        booster.set_param({"nthread": threads})
+        schema = _read(folder / "schema.json", Schema)
+        if booster.num_features() != len(schema.feature_names):
+            raise ModelFileError(
+                f"The model in {folder.name} takes {booster.num_features()} features, its schema declares "
+                f"{len(schema.feature_names)}; train it again."
+            )
+        return cls.assemble(
+            schema, booster, _read(folder / "decision.json", Decision), _read(folder / "about.json", About)
+        )
+
+
+def raw_margins(booster: xgb.Booster, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """XGBoost's uncalibrated log-odds, (n,), for a feature matrix, (n, number of features)."""
+    margins = booster.inplace_predict(matrix, predict_type="margin", validate_features=False)
+    return np.asarray(margins, dtype=np.float64)
+
+
+def highest_threshold(pd: NDArray[np.float64], target: NDArray[np.int64], recall_floor: float) -> float:
+    """The highest threshold at which at least `recall_floor` of the defaults are caught (PD ≥ threshold).
+
+    Args:
+        pd: (n,) out-of-fold probabilities.
+        target: (n,) 1 for a default, 0 otherwise; at least one default.
+        recall_floor: in (0, 1].
+    """
+    of_defaults = np.sort(pd[target == 1])[::-1]
+    # Rounding first: 0.77 × 100 is 77.00000000000001, and must not become 78.
+    needed = math.ceil(round(recall_floor * len(of_defaults), 9))
+    return float(of_defaults[needed - 1])
+
+
+def _check_files(folder: Path) -> None:
+    try:
+        expected = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
+        actual = {name: _sha256(folder / name) for name in _FILES}
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"The model in {folder} is incomplete: {error}") from error
+    if actual != expected:
+        wrong = ", ".join(name for name in _FILES if actual[name] != expected.get(name))
+        raise ModelFileError(f"The model in {folder} was altered after it was trained (checksum of: {wrong}).")
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _read(path: Path, model: type[_Model]) -> _Model:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ModelFileError(
+            f"{path.name} of the stored model cannot be read by this version of loan-default: {error}"
+        ) from error
+
+
+def _text(stored: BaseModel) -> str:
+    content: Any = stored.model_dump(mode="json", exclude_none=True)
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

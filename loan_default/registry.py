@@ -1,0 +1,156 @@
+"""The model registry: runs and versions in MLflow, promoted versions in the BentoML store.
+
+The MLflow alias of a stage says which version is promoted. Promoting imports that version into the BentoML store
+under a tag of its own, sets the alias, and then moves the pointer that services follow (`served.py`). Each step can be
+repeated, so a promotion that was killed half-way is finished by promoting again.
+"""
+
+import fcntl
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from loan_default.model import LoanModel
+from loan_default.served import LOAN_MODEL_FOLDER, REGISTERED_NAME, Served, bento_tag, point
+from loan_default.settings import Settings, Stage
+
+EXPERIMENT = "loan-default-prediction"
+
+# What a machine needs to load the registered model with MLflow alone (its versions are pinned when it is logged).
+_RUNTIME_REQUIREMENTS = ("numpy", "pandas", "pydantic", "pydantic-settings", "pyyaml", "xgboost-cpu")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the MLflow registry."""
+
+    version: str
+    run_id: str
+
+
+@contextmanager
+def training_run(settings: Settings) -> Iterator[str]:
+    """An open MLflow run in our experiment; yields its id. A training that fails leaves a run marked as failed."""
+    mlflow = _mlflow(settings)
+    with mlflow.start_run(experiment_id=_experiment(mlflow, settings)) as run:
+        yield run.info.run_id
+
+
+def log_figures(settings: Settings, parameters: Mapping[str, object], figures: Mapping[str, float]) -> None:
+    """Write parameters and figures to the open run."""
+    mlflow = _mlflow(settings)
+    mlflow.log_params(dict(parameters))
+    mlflow.log_metrics(dict(figures))
+
+
+def log_and_register(settings: Settings, model: LoanModel) -> Registered:
+    """Log the whole decision as an MLflow model in the open run and register it as a new version."""
+    mlflow = _mlflow(settings)
+    package = Path(__file__).resolve().parent
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / LOAN_MODEL_FOLDER
+        model.save(folder)
+        info = mlflow.pyfunc.log_model(
+            name=LOAN_MODEL_FOLDER,
+            python_model=str(package / "mlflow_model.py"),
+            artifacts={LOAN_MODEL_FOLDER: str(folder)},
+            code_paths=[str(package)],
+            signature=_signature(model),
+            input_example=_example(model),
+            pip_requirements=[f"{name}=={installed_version(name)}" for name in _RUNTIME_REQUIREMENTS],
+            registered_model_name=REGISTERED_NAME,
+        )
+    return Registered(str(info.registered_model_version), model.about.run_id)
+
+
+def promote(settings: Settings, registered: Registered, stage: Stage) -> Served:
+    """Make a registered version the model of `stage`; safe to repeat and to interrupt.
+
+    Returns:
+        The model as it stands in the BentoML store.
+    """
+    served = import_into_bentoml(settings, registered)
+    _mlflow(settings).MlflowClient().set_registered_model_alias(REGISTERED_NAME, stage, registered.version)
+    point(settings, stage, served)
+    return served
+
+
+def import_into_bentoml(settings: Settings, registered: Registered) -> Served:
+    """Import a registered version into the BentoML store, unless it is there already.
+
+    A process killed in the middle of an import leaves a folder without its `model.yaml`; it is removed, never believed.
+    """
+    os.environ["BENTOML_HOME"] = str(settings.bentoml_store)  # BentoML reads it when it is imported
+    import bentoml
+
+    tag = bento_tag(registered.version, registered.run_id)
+    _mlflow(settings)
+    with _lock(settings.bentoml_store / ".import.lock"):
+        try:
+            return Served(tag, Path(bentoml.models.get(tag).path))
+        except bentoml.exceptions.NotFound:
+            pass
+        except Exception:  # whatever a half-written folder makes BentoML raise
+            bentoml.models.delete(tag)
+        import bentoml.mlflow
+
+        bentoml.mlflow.import_model(
+            tag,
+            f"models:/{REGISTERED_NAME}/{registered.version}",
+            labels={"registered_model": REGISTERED_NAME},
+            metadata={"version": registered.version, "run_id": registered.run_id},
+        )
+        return Served(tag, Path(bentoml.models.get(tag).path))
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock; the kernel drops it when the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _mlflow(settings: Settings) -> Any:
+    """MLflow, pointed at our store. Imported here alone and late: it takes seconds, and serving does without it."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    return mlflow
+
+
+def _experiment(mlflow: Any, settings: Settings) -> str:
+    found = mlflow.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    # A server knows where its artifacts belong; the store on this machine keeps them beside its database.
+    local = settings.tracking_uri.startswith("sqlite:")
+    return str(mlflow.create_experiment(EXPERIMENT, (settings.state / "mlartifacts").as_uri() if local else None))
+
+
+def _example(model: LoanModel) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame([model.schema.example])
+
+
+def _signature(model: LoanModel) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec
+    from mlflow.types import Schema as Columns
+
+    inputs = [ColSpec("long" if c.type == "integer" else "double", c.name) for c in model.schema.columns]
+    outputs = [ColSpec("double", "probability"), ColSpec("long", "prediction"), ColSpec("string", "default_risk")]
+    return ModelSignature(inputs=Columns(inputs), outputs=Columns(outputs))

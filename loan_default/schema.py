@@ -1,0 +1,191 @@
+"""The applicant's columns as data: reads a declaration and builds from it what the rest needs.
+
+A declaration (`data/Default_Fin.schema.yaml`) says for each column its name in the API, its header in the CSV, type,
+limits, unit and direction of risk. The feature matrix (`features.py`), request models, training-data checks and
+XGBoost's monotone constraints follow from it; no other module names a column.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model, model_validator
+
+from loan_default.errors import SchemaError
+
+DEFAULT_SCHEMA = Path(__file__).resolve().parent.parent / "data" / "Default_Fin.schema.yaml"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Risk = Literal["up", "down", "none"]
+
+_MONOTONE: dict[Risk, int] = {"up": 1, "down": -1, "none": 0}
+_TYPES = {"integer": int, "number": float}
+
+
+class _Declared(BaseModel):
+    """Unknown keys are mistakes, and a declaration never changes once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Risky(_Declared):
+    """A direction of risk and why: `up` means that more of it never lowers the PD, `down` that it never raises it."""
+
+    risk: Risk = "none"
+    risk_reason: Sentence
+
+
+class Column(_Risky):
+    """One thing an applicant tells us."""
+
+    name: Name
+    header: Sentence
+    type: Literal["integer", "number"]
+    minimum: float | None = None
+    exclusive_minimum: float | None = None
+    maximum: float | None = None
+    unit: Sentence
+    description: Sentence
+    example: float
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words: `a number ≥ 0`, `an integer from 0 to 1`."""
+        kind = "an integer" if self.type == "integer" else "a number"
+        if self.minimum is not None and self.maximum is not None:
+            return f"{kind} from {self.minimum:g} to {self.maximum:g}"
+        limits = [
+            f"{sign} {limit:g}"
+            for sign, limit in (("≥", self.minimum), (">", self.exclusive_minimum), ("≤", self.maximum))
+            if limit is not None
+        ]
+        return " ".join([kind, " and ".join(limits)]).rstrip()
+
+
+class Ratio(_Declared):
+    """One column divided by another."""
+
+    numerator: Name
+    denominator: Name
+
+
+class Derived(_Risky):
+    """A feature computed from columns; declared, never evaluated code."""
+
+    name: Name
+    ratio: Ratio
+    description: Sentence
+
+
+class Target(_Declared):
+    """What the model learns to predict: the header in the CSV and the value that means "defaulted"."""
+
+    header: Sentence
+    positive: int = 1
+    description: Sentence
+
+
+class Schema(_Declared):
+    """The whole declaration. Order matters: it is the order of the columns in every matrix."""
+
+    name: Annotated[str, StringConstraints(min_length=1)]
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    derived: tuple[Derived, ...] = ()
+    target: Target
+    id: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _unique("name", self.feature_names)
+        _unique("header", [column.header for column in self.columns] + [self.target.header])
+        by_name = {column.name: column for column in self.columns}
+        for feature in self.derived:
+            for used in (feature.ratio.numerator, feature.ratio.denominator):
+                if used not in by_name:
+                    raise ValueError(f"derived feature {feature.name!r} uses {used!r}, which is not a declared column")
+            if by_name[feature.ratio.denominator].exclusive_minimum != 0:
+                raise ValueError(
+                    f"derived feature {feature.name!r} divides by {feature.ratio.denominator!r}, which may be zero: "
+                    "declare exclusive_minimum: 0 for it"
+                )
+        return self
+
+    @property
+    def column_names(self) -> list[str]:
+        """The applicant's columns by their API names, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def derived_names(self) -> list[str]:
+        """The derived features, in order."""
+        return [feature.name for feature in self.derived]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """What the model sees, in order: the columns, then the derived features."""
+        return self.column_names + self.derived_names
+
+    @property
+    def monotone_constraints(self) -> tuple[int, ...]:
+        """XGBoost's constraint for each feature: 1, -1 or 0."""
+        return tuple(_MONOTONE[item.risk] for item in (*self.columns, *self.derived))
+
+    @property
+    def example(self) -> dict[str, int | float]:
+        """One applicant that passes validation, for documentation and smoke tests."""
+        return {column.name: _TYPES[column.type](column.example) for column in self.columns}
+
+    def applicant_model(self) -> type[BaseModel]:
+        """The request model: strict types, declared limits, no unknown fields, no NaN or infinity."""
+        fields: dict[str, Any] = {column.name: (_TYPES[column.type], _field(column)) for column in self.columns}
+        config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"example": self.example})
+        return create_model("Applicant", __config__=config, __doc__="One loan applicant.", **fields)
+
+
+def _field(column: Column) -> Any:
+    limits: dict[str, Any] = {"ge": column.minimum, "gt": column.exclusive_minimum, "le": column.maximum}
+    if column.type == "number":
+        limits["allow_inf_nan"] = False
+    else:
+        limits = {name: None if limit is None else int(limit) for name, limit in limits.items()}
+    return Field(description=f"{column.description} Unit: {column.unit}.", **limits)
+
+
+def _unique(what: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"the {what} {value!r} is declared twice")
+        seen.add(value)
+
+
+def parse_schema(text: str, origin: str) -> Schema:
+    """Read a declaration from YAML (or JSON, which is YAML too). `origin` names it in errors.
+
+    Raises:
+        SchemaError: not YAML, or not a valid declaration; says which key is wrong and why.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SchemaError(f"{origin} is not valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Schema.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{_key(cast('tuple[str | int, ...]', e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SchemaError(f"{origin} is not a valid declaration of columns: {problems}") from error
+
+
+def load_schema(path: Path) -> Schema:
+    """Read the declaration in the file `path`; see `parse_schema`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SchemaError(f"Cannot read the declaration of columns {path}: {error}") from error
+    return parse_schema(text, str(path))
+
+
+def _key(location: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in location) or "the whole file"

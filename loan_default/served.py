@@ -1,0 +1,113 @@
+"""Which model a service answers with: the pointer a promotion sets, or the one model that a Bento carries.
+
+A promotion imports a version into the BentoML store under a tag of its own and then moves one small file, the pointer
+of its stage (`STATE_DIR/served/production.json`), in one atomic step. BentoML's `latest` decides nothing. A Bento
+carries one pinned model, named in its manifest, and changes it by a rollout.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from loan_default.errors import ModelUnavailable
+from loan_default.settings import Settings, Stage
+
+BENTO_MODEL_NAME = "loan_default"
+REGISTERED_NAME = "loan_default_model"
+
+# Where `bentoml.mlflow.import_model` leaves the files of `LoanModel` inside a model's folder in the BentoML store.
+LOAN_MODEL_FOLDER = "loan_model"
+_INSIDE_THE_STORE = Path("mlflow_model") / "artifacts" / LOAN_MODEL_FOLDER
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model in the BentoML store: its tag and where its files are."""
+
+    tag: str
+    folder: Path
+
+    @property
+    def version(self) -> str:
+        """The version in the MLflow registry; tags read `loan_default:VERSION-RUN`."""
+        return self.tag.partition(":")[2].partition("-")[0]
+
+    @property
+    def model_folder(self) -> Path:
+        """What `LoanModel.load` takes."""
+        return self.folder / _INSIDE_THE_STORE
+
+
+def bento_tag(version: str, run_id: str) -> str:
+    """The tag of a registered version: no two runs share one, even when a registry starts counting anew."""
+    return f"{BENTO_MODEL_NAME}:{version}-{run_id[:8]}"
+
+
+def point(settings: Settings, stage: Stage, served: Served) -> None:
+    """Make `served` the model of `stage`: readers see the old pointer or the new one, never a part of it."""
+    pointer = _pointer(settings, stage)
+    pointer.parent.mkdir(parents=True, exist_ok=True)
+    # Relative to the store, so that state can move to another folder or machine as a whole.
+    content = {"tag": served.tag, "folder": os.path.relpath(served.folder, settings.bentoml_store)}
+    draft = pointer.with_suffix(f".{os.getpid()}.tmp")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(pointer)
+
+
+def find_served(settings: Settings, source: Path) -> Served:
+    """The model to answer with.
+
+    Args:
+        settings: whose stage and folders count.
+        source: the folder of `service.py`; inside a Bento its manifest stands beside that folder.
+
+    Raises:
+        ModelUnavailable: there is none; says how to get one.
+    """
+    manifest = source.parent / "bento.yaml"
+    if source.name == "src" and manifest.is_file():
+        return _pinned(manifest)
+    return _pointed(settings)
+
+
+def _pointed(settings: Settings) -> Served:
+    pointer = _pointer(settings, settings.model_stage)
+    try:
+        content = json.loads(pointer.read_text(encoding="utf-8"))
+        served = Served(content["tag"], settings.bentoml_store / content["folder"])
+    except FileNotFoundError:
+        raise ModelUnavailable(
+            f"No model has been promoted to {settings.model_stage} yet: run `make train` (or `python train.py`), then start again."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelUnavailable(f"The pointer {pointer.name} cannot be read ({error}): promote a model again.") from error
+    if not served.model_folder.is_dir():
+        raise ModelUnavailable(
+            f"{served.tag} is promoted to {settings.model_stage}, but is not in the BentoML store: "
+            "check BENTOML_HOME and STATE_DIR, or train again."
+        )
+    return served
+
+
+def _pinned(manifest: Path) -> Served:
+    import bentoml  # deferred: `make serve` asks for the pointer long before it needs BentoML
+
+    content = yaml.safe_load(manifest.read_text(encoding="utf-8"))
+    tags = [model["tag"] for service in content.get("services", []) for model in service.get("models", [])]
+    tag = next((tag for tag in tags if tag.startswith(f"{BENTO_MODEL_NAME}:")), None)
+    if tag is None:
+        raise ModelUnavailable("This Bento carries no model: promote one, then build the Bento again.")
+    try:
+        return Served(tag, Path(bentoml.models.get(tag).path))
+    except bentoml.exceptions.NotFound:
+        raise ModelUnavailable(f"This Bento's model {tag} is neither inside it nor in the BentoML store.") from None
+
+
+def _pointer(settings: Settings, stage: Stage) -> Path:
+    return settings.state / "served" / f"{stage}.json"

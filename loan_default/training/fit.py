@@ -1,0 +1,139 @@
+"""Fits one decision: SMOTE → features → XGBoost, then calibration and threshold on out-of-fold predictions.
+
+`fit_decision` is the whole procedure from rows to a decision. `evaluate.py` runs the same procedure inside each fold,
+so its figures are those of the procedure, threshold and calibration included, on rows it never saw.
+
+SMOTE (Chawla et al., JAIR 16, 2002) makes synthetic applicants from the columns before the features are computed, so
+a synthetic applicant's derived features agree with its columns. It distorts probabilities: more defaults are shown to
+XGBoost than there are. Platt scaling (1999) on out-of-fold margins of real rows corrects that.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xgboost as xgb
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import Pipeline
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import FunctionTransformer
+from xgboost import XGBClassifier
+
+from loan_default.errors import DataError
+from loan_default.features import Features
+from loan_default.model import Calibration, Decision, Policy, highest_threshold, raw_margins
+from loan_default.schema import Schema
+from loan_default.training.data import Dataset
+
+_SMOTE_NEIGHBOURS = 5
+
+
+class FitOptions(BaseModel):
+    """What can be tuned. The defaults were compared out of fold on the training rows; see docs/decisions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 42
+    folds: int = Field(default=5, ge=2, le=20)
+    smote_ratio: float = Field(default=0.25, ge=0, le=1)
+    trees: int = Field(default=150, ge=1, le=5000)
+    depth: int = Field(default=2, ge=1, le=12)
+    learning_rate: float = Field(default=0.1, gt=0, le=1)
+    recall_floor: float = Field(default=0.77, gt=0, lt=1)
+
+    def fits_per_decision(self) -> int:
+        """How many models one `fit_decision` fits: one per fold and the final one."""
+        return self.folds + 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One outcome of the procedure: a booster and the decision that goes with it."""
+
+    schema: Schema
+    booster: xgb.Booster
+    decision: Decision
+
+    def pd(self, applicants: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated PDs, (n,), of applicants, (n, number of columns)."""
+        return self.decision.calibration.pd(raw_margins(self.booster, Features(self.schema).matrix(applicants)))
+
+
+def fit_decision(
+    data: Dataset, schema: Schema, options: FitOptions, progress: Callable[[], None] = lambda: None
+) -> Fitted:
+    """Fit booster, calibration and threshold on `data`; `progress` is called after each of its fits."""
+    margins = np.empty(len(data))
+    for train, test in folds(data, options):
+        booster = _fit_booster(data.applicants[train], data.target[train], schema, options)
+        margins[test] = raw_margins(booster, Features(schema).matrix(data.applicants[test]))
+        progress()
+    calibration = fit_calibration(margins, data.target)
+    threshold = highest_threshold(calibration.pd(margins), data.target, options.recall_floor)
+    booster = _fit_booster(data.applicants, data.target, schema, options)
+    progress()
+    policy = Policy(name="recall-floor", recall_floor=options.recall_floor)
+    return Fitted(schema, booster, Decision.at(threshold, calibration, policy))
+
+
+def folds(data: Dataset, options: FitOptions) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Stratified folds as pairs of row numbers, (training, test).
+
+    Raises:
+        DataError: a class has too few rows to be in every fold and be oversampled there.
+    """
+    rarest = int(np.bincount(data.target, minlength=2).min())
+    # Each fold needs a row of its own, and SMOTE a row and its neighbours in what the fold leaves for training.
+    needed = max(options.folds, math.ceil((_SMOTE_NEIGHBOURS + 1) * options.folds / (options.folds - 1)) + 1)
+    if rarest < needed:
+        raise DataError(
+            f"Only {rarest} rows of the rarer class are left to train on, and {options.folds} folds need {needed}: "
+            "bring more data, or fewer folds."
+        )
+    splitter = StratifiedKFold(options.folds, shuffle=True, random_state=options.seed)
+    return list(splitter.split(data.applicants, data.target))
+
+
+def fit_calibration(margins: NDArray[np.float64], target: NDArray[np.int64]) -> Calibration:
+    """Platt scaling by maximum likelihood (no penalty) on out-of-fold margins, (n,), and what came of them, (n,)."""
+    fitted = LogisticRegression(C=np.inf).fit(margins[:, None], target)
+    return Calibration(slope=float(fitted.coef_[0, 0]), intercept=float(fitted.intercept_[0]))
+
+
+def _fit_booster(
+    applicants: NDArray[np.float64], target: NDArray[np.int64], schema: Schema, options: FitOptions
+) -> xgb.Booster:
+    pipeline = Pipeline(
+        [
+            ("smote", _smote(target, options)),
+            ("features", FunctionTransformer(Features(schema).matrix)),
+            (
+                "xgboost",
+                XGBClassifier(
+                    n_estimators=options.trees,
+                    max_depth=options.depth,
+                    learning_rate=options.learning_rate,
+                    monotone_constraints=schema.monotone_constraints,
+                    tree_method="hist",
+                    n_jobs=1,  # sums in the same order whatever the machine: the same seed gives the same file
+                    random_state=options.seed,
+                ),
+            ),
+        ]
+    )
+    booster: xgb.Booster = pipeline.fit(applicants, target).named_steps["xgboost"].get_booster()
+    booster.feature_names = schema.feature_names
+    return booster
+
+
+def _smote(target: NDArray[np.int64], options: FitOptions) -> SMOTE | str:
+    """SMOTE up to the wanted ratio of defaults to others, or nothing when the data already have it."""
+    defaults = int(target.sum())
+    if defaults >= options.smote_ratio * (len(target) - defaults):
+        return "passthrough"
+    return SMOTE(sampling_strategy=options.smote_ratio, k_neighbors=_SMOTE_NEIGHBOURS, random_state=options.seed)
+

@@ -1,0 +1,66 @@
+"""Whether a model may be promoted: floors and ceilings for each stage.
+
+A gate holds an out-of-fold figure against its limit. A hold-out of 2,000 rows has some 67 defaults, so a gate on its
+point estimate would be a coin flip: the hold-out vetoes only when its whole 95 % interval lies on the wrong side.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loan_default.settings import Stage
+from loan_default.training.evaluate import Figures, Intervals
+
+Side = Literal["at least", "at most"]
+
+# Figure → which side of the limit is good, and the limit for each stage.
+GATES: dict[str, tuple[Side, dict[Stage, float]]] = {
+    "accuracy": ("at least", {"production": 0.88, "staging": 0.85}),
+    "recall": ("at least", {"production": 0.75, "staging": 0.70}),
+    "f1": ("at least", {"production": 0.30, "staging": 0.25}),
+    "roc_auc": ("at least", {"production": 0.85, "staging": 0.80}),
+    "pr_auc": ("at least", {"production": 0.35, "staging": 0.25}),
+    "brier": ("at most", {"production": 0.026, "staging": 0.030}),
+    "calibration_error": ("at most", {"production": 0.010, "staging": 0.020}),
+}
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One gate for one stage, with what it looked at."""
+
+    figure: str
+    stage: Stage
+    side: Side
+    limit: float
+    out_of_fold: float
+    holdout: tuple[float, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the out-of-fold figure is on the good side and the hold-out does not rule it out."""
+        low, high = self.holdout
+        if self.side == "at least":
+            return self.out_of_fold >= self.limit and high >= self.limit
+        return self.out_of_fold <= self.limit and low <= self.limit
+
+    def __str__(self) -> str:
+        low, high = self.holdout
+        return (
+            f"{self.figure} {self.out_of_fold:.4f} must be {self.side} {self.limit:g} for {self.stage} "
+            f"(hold-out {low:.4f} to {high:.4f})"
+        )
+
+
+def check_gates(out_of_fold: Figures, holdout: Intervals) -> list[GateResult]:
+    """Every gate of every stage."""
+    return [
+        GateResult(figure, stage, side, limit, out_of_fold[figure], holdout[figure])
+        for figure, (side, limits) in GATES.items()
+        for stage, limit in limits.items()
+    ]
+
+
+def stages_passed(results: list[GateResult]) -> list[Stage]:
+    """The stages whose gates all passed."""
+    failed = {result.stage for result in results if not result.passed}
+    return [stage for stage in ("production", "staging") if stage not in failed]

@@ -1,0 +1,97 @@
+"""What a person at the terminal sees of a training: steps, a progress bar, and the tables at the end."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from loan_default.training.gates import GATES, GateResult
+from loan_default.training.run import Evaluation, Outcome
+
+_LABELS = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "mean_pd_to_base_rate": "mean PD / base rate",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+}
+
+
+class Terminal:
+    """Prints the steps of a training; use it as a context, so that the progress bar is closed whatever happens."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def step(self, text: str) -> None:
+        """A stage begins."""
+        self._progress.console.print(text, highlight=False)
+
+    def fitting(self, total: int) -> Callable[[], None]:
+        """A stage with `total` fits begins."""
+        task = self._progress.add_task("Fitting, folds within folds", total=total)
+        return lambda: self._progress.advance(task)
+
+
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """The tables of figures and gates, and what became of the model."""
+    console.print(_figures_table(outcome.evaluation))
+    console.print(_gates_table(outcome.gates))
+    decision = outcome.model.decision
+    console.print(
+        f"Threshold: a PD of {decision.threshold:.4f} or more is declined (High); "
+        f"Medium starts at {decision.medium_from:.4f}. Policy: {decision.policy.name} {decision.policy.recall_floor:g}.",
+        highlight=False,
+    )
+
+
+def _figures_table(evaluation: Evaluation) -> Table:
+    table = Table("figure", title="How well it predicts", title_justify="left")
+    for heading in ("out of fold", "hold-out", "95 % interval", "logistic regression"):
+        table.add_column(heading, justify="right")
+    for name, label in _LABELS.items():
+        low, high = evaluation.holdout_intervals[name]
+        table.add_row(
+            label,
+            f"{evaluation.out_of_fold[name]:.4f}",
+            f"{evaluation.holdout[name]:.4f}",
+            f"{low:.3f} – {high:.3f}",
+            f"{evaluation.baseline[name]:.4f}",
+        )
+    return table
+
+
+def _gates_table(gates: list[GateResult]) -> Table:
+    table = Table("gate", title="May it be promoted?", title_justify="left")
+    for heading in ("production", "staging"):
+        table.add_column(heading, justify="right")
+    verdicts = {(gate.figure, gate.stage): gate for gate in gates}
+    for figure in GATES:
+        cells = []
+        for stage in ("production", "staging"):
+            gate = verdicts[figure, stage]
+            sign = "≥" if gate.side == "at least" else "≤"
+            verdict = "[green]passed[/]" if gate.passed else "[bold red]FAILED[/]"
+            cells.append(f"{sign} {gate.limit:g} {verdict}")
+        table.add_row(_LABELS[figure], *cells)
+    return table

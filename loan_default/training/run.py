@@ -1,0 +1,141 @@
+"""The training command from the CSV to a served model: each stage in order, and nothing but the order.
+
+Where a stage is done: `data.py`, `split.py`, `fit.py`, `evaluate.py`, `gates.py`, then `registry.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from loan_default import __version__
+from loan_default.model import About, LoanModel
+from loan_default.registry import Registered, log_and_register, log_figures, promote, training_run
+from loan_default.schema import load_schema
+from loan_default.served import Served
+from loan_default.settings import Settings, Stage
+from loan_default.training.data import Dataset, read_dataset
+from loan_default.training.evaluate import Figures, Intervals, Predictions, out_of_fold, out_of_fold_baseline
+from loan_default.training.fit import FitOptions, Fitted, fit_decision
+from loan_default.training.gates import GateResult, check_gates, stages_passed
+from loan_default.training.split import holdout_mask
+
+HOLDOUT_SHARE = 0.2
+MODEL_TYPE = "XGBoost, SMOTE in training, Platt-calibrated"
+
+
+class Narrator(Protocol):
+    """Tells a person what is going on; `report.py` has one for the terminal."""
+
+    def step(self, text: str) -> None:
+        """A stage begins."""
+
+    def fitting(self, total: int) -> Callable[[], None]:
+        """A stage with `total` fits begins; the answer is called after each."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of one training."""
+
+    out_of_fold: Figures
+    baseline: Figures
+    holdout: Figures
+    holdout_intervals: Intervals
+
+    def flat(self) -> dict[str, float]:
+        """One name for each figure, as MLflow and `about.json` keep them."""
+        named = {
+            "oof": self.out_of_fold,
+            "logistic_oof": self.baseline,
+            "holdout": self.holdout,
+            "holdout_low": {name: low for name, (low, _) in self.holdout_intervals.items()},
+            "holdout_high": {name: high for name, (_, high) in self.holdout_intervals.items()},
+        }
+        return {f"{prefix}_{name}": value for prefix, figures in named.items() for name, value in figures.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training ended with; `served` is None when no stage's gates passed."""
+
+    model: LoanModel
+    evaluation: Evaluation
+    gates: list[GateResult]
+    registered: Registered
+    promoted: list[Stage]
+    served: Served | None
+
+
+def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOptions, narrator: Narrator) -> Outcome:
+    """Train, evaluate, register, and promote to every stage whose gates pass.
+
+    Raises:
+        SchemaError, DataError: before anything is written.
+    """
+    schema = load_schema(schema_path)
+    narrator.step(f"Reading {data_path}")
+    data = read_dataset(data_path, schema)
+    held_out = holdout_mask(data, HOLDOUT_SHARE)
+    training, holdout = data.rows(~held_out), data.rows(held_out)
+    narrator.step(
+        f"{len(data):,} applicants, {int(data.target.sum()):,} defaults; "
+        f"{len(holdout):,} with {int(holdout.target.sum()):,} defaults held out by row hash"
+    )
+    fits = options.fits_per_decision()
+    progress = narrator.fitting(fits * (options.folds + 1))
+    predictions = out_of_fold(training, schema, options, progress)
+    fitted = fit_decision(training, schema, options, progress)
+    narrator.step("Measuring: out of fold, on the hold-out, and logistic regression beside it")
+    evaluation = _evaluate(
+        predictions, out_of_fold_baseline(training, schema, options), fitted, holdout, options
+    )
+    gates = check_gates(evaluation.out_of_fold, evaluation.holdout_intervals)
+    with training_run(settings) as run_id:
+        narrator.step(f"Logging to MLflow, run {run_id}")
+        model = _describe(fitted, evaluation, data, options, run_id)
+        log_figures(settings, _parameters(model, options, data_path), evaluation.flat())
+        registered = log_and_register(settings, model)
+    promoted = stages_passed(gates)
+    narrator.step(f"Registered as version {registered.version}")
+    served = None
+    for stage in promoted:
+        served = promote(settings, registered, stage)
+        narrator.step(f"Promoted to {stage}: {served.tag} in the BentoML store")
+    return Outcome(model, evaluation, gates, registered, promoted, served)
+
+
+def _evaluate(
+    predictions: Predictions, baseline: Predictions, fitted: Fitted, holdout: Dataset, options: FitOptions
+) -> Evaluation:
+    pd = fitted.pd(holdout.applicants)
+    on_holdout = Predictions(pd, pd >= fitted.decision.threshold, holdout.target)
+    return Evaluation(
+        predictions.figures(), baseline.figures(), on_holdout.figures(), on_holdout.intervals(options.seed)
+    )
+
+
+def _describe(fitted: Fitted, evaluation: Evaluation, data: Dataset, options: FitOptions, run_id: str) -> LoanModel:
+    about = About(
+        run_id=run_id,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        model_type=MODEL_TYPE,
+        package_version=__version__,
+        data_sha256=data.sha256,
+        seed=options.seed,
+        metrics=evaluation.flat(),
+    )
+    return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about)
+
+
+def _parameters(model: LoanModel, options: FitOptions, data_path: Path) -> dict[str, object]:
+    return {
+        **options.model_dump(),
+        "data": data_path.name,
+        "data_sha256": model.about.data_sha256,
+        "schema": model.schema.name,
+        "threshold": model.decision.threshold,
+        "calibration_slope": model.decision.calibration.slope,
+        "calibration_intercept": model.decision.calibration.intercept,
+    }
