@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,6 +14,7 @@ from loan_default.schema import DEFAULT_SCHEMA
 from loan_default.settings import Settings, read_settings
 
 DEFAULT_DATA = DEFAULT_SCHEMA.with_name("Default_Fin.csv")
+PROJECT = Path(__file__).resolve().parent.parent
 SERVICE = "service:LoanDefault"
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def options(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
     """Options of the command itself."""
     if version:
         typer.echo(__version__)
@@ -33,7 +34,7 @@ def options(version: Annotated[bool, typer.Option("--version", help="Print the v
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0913, PLR0917  # its arguments are the command's options
     data: Annotated[Path, typer.Option(help="The CSV to train on.")] = DEFAULT_DATA,
     schema: Annotated[Path, typer.Option(help="The declaration of its columns.")] = DEFAULT_SCHEMA,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model, to the last bit.")] = 42,
@@ -47,9 +48,10 @@ def train(
 ) -> None:
     """Train a model, register it in MLflow, and promote it when the gates pass.
 
-    Exit code 0: promoted. 2: the data, the schema or a setting is wrong. 3: trained and registered, but refused by the gates.
+    Exit code 0: promoted. 2: the data, the schema or a setting is wrong. 3: registered, but refused by the gates.
     """
-    _or_exit(lambda: _train(read_settings(), data, schema, seed, folds, smote_ratio, recall_floor))
+    options = {"seed": seed, "folds": folds, "smote_ratio": smote_ratio, "recall_floor": recall_floor}
+    _or_exit(lambda: _train(read_settings(), data, schema, options))
 
 
 @app.command()
@@ -61,16 +63,20 @@ def serve() -> None:
     _or_exit(lambda: _serve(read_settings()))
 
 
-def _train(
-    settings: Settings, data: Path, schema: Path, seed: int, folds: int, smote_ratio: float, recall_floor: float
-) -> None:
+@app.command()
+def build() -> None:
+    """Build a Bento around the promoted model: `bentoml build`, in the BentoML store that this project uses."""
+    _or_exit(lambda: _become_bentoml(read_settings(), "build"))
+
+
+def _train(settings: Settings, data: Path, schema: Path, options: Mapping[str, float]) -> None:
     from rich.console import Console
 
     from loan_default.training.fit import FitOptions
     from loan_default.training.report import Terminal, print_outcome
     from loan_default.training.run import train as run_training
 
-    fit_options = FitOptions(seed=seed, folds=folds, smote_ratio=smote_ratio, recall_floor=recall_floor)
+    fit_options = FitOptions.model_validate(options)
     console = Console()
     with Terminal(console) as terminal:
         outcome = run_training(settings, data, schema, fit_options, terminal)
@@ -83,28 +89,22 @@ def _train(
 def _serve(settings: Settings) -> NoReturn:
     from loan_default.errors import ModelUnavailable
     from loan_default.served import find_served
-    from loan_default.training.fit import FitOptions
 
-    source = Path(__file__).resolve().parent.parent
     try:
-        find_served(settings, source)
+        find_served(settings, PROJECT)
     except ModelUnavailable:
-        defaults = FitOptions()
-        _train(
-            settings,
-            DEFAULT_DATA,
-            DEFAULT_SCHEMA,
-            defaults.seed,
-            defaults.folds,
-            defaults.smote_ratio,
-            defaults.recall_floor,
-        )
+        _train(settings, DEFAULT_DATA, DEFAULT_SCHEMA, {})
+    _become_bentoml(settings, "serve", SERVICE, "--host", settings.host, "--port", str(settings.port))
+
+
+def _become_bentoml(settings: Settings, *arguments: str) -> NoReturn:
+    """Replace this process by `bentoml ARGUMENTS`, run in the project's folder with our store as its home."""
     os.environ["BENTOML_HOME"] = str(settings.bentoml_store)
     os.environ["STATE_DIR"] = str(settings.state)
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    arguments = ["serve", SERVICE, "--working-dir", str(source), "--host", settings.host, "--port", str(settings.port)]
+    os.chdir(PROJECT)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", *arguments])  # noqa: S606  # a fixed program
 
 
 def _or_exit(command: Callable[[], None]) -> None:
@@ -114,3 +114,7 @@ def _or_exit(command: Callable[[], None]) -> None:
     except LoanDefaultError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    app()

@@ -85,7 +85,7 @@ class InvalidApplicant(LoanDefaultError):
 class MalformedBody(LoanDefaultError):
     """A request body that is not JSON at all."""
 
-    status = HTTPStatus.BAD_REQUEST
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "malformed_body"
 
 
@@ -115,3 +115,7 @@ class WrongMethod(LoanDefaultError):
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"This call takes {allowed} only.")
+        self.allowed = allowed

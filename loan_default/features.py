@@ -20,7 +20,7 @@ class Features:
         self._ratios = [(index[f.ratio.numerator], index[f.ratio.denominator]) for f in schema.derived]
 
     def values(self, applicants: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The features in full precision.
+        """The features in full precision, values beyond float32's range at the range's end (never infinite).
 
         Args:
             applicants: (n, number of columns), in the declaration's order, already validated.
@@ -30,13 +30,11 @@ class Features:
         """
         features = np.empty((len(applicants), self._n_columns + len(self._ratios)), dtype=np.float64)
         features[:, : self._n_columns] = applicants
-        # A tiny denominator may overflow to infinity; `matrix` brings that back into range.
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # a tiny denominator may overflow; the clip brings that back
             for i, (numerator, denominator) in enumerate(self._ratios, start=self._n_columns):
                 np.divide(applicants[:, numerator], applicants[:, denominator], out=features[:, i])
-        return features
+        return np.clip(features, -_FLOAT32_MAX, _FLOAT32_MAX, out=features)
 
     def matrix(self, applicants: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The features as XGBoost takes them: float32, values beyond its range at the range's end (never infinite)."""
-        values = self.values(applicants)
-        return np.clip(values, -_FLOAT32_MAX, _FLOAT32_MAX, out=values).astype(np.float32)
+        """The features as XGBoost takes them: the same in float32."""
+        return self.values(applicants).astype(np.float32)

@@ -3,6 +3,7 @@
 MLflow runs this file when it loads the model, so `mlflow models serve`, `spark_udf` and the Bento answer alike.
 """
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -19,12 +20,13 @@ class LoanDecision(PythonModel):  # type: ignore[misc]  # MLflow's base class is
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model's files."""
-        from pathlib import Path
-
         self._model = LoanModel.load(Path(context.artifacts[LOAN_MODEL_FOLDER]))
 
     def predict(
-        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+        self,
+        context: PythonModelContext,  # noqa: ARG002  # MLflow's signature
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         """Probability (0 to 1), prediction (0 or 1) and risk band of each row."""
         applicants = model_input[self._model.schema.column_names].to_numpy(dtype="float64")

@@ -28,7 +28,6 @@ from loan_default.errors import ModelFileError
 from loan_default.features import Features
 from loan_default.schema import Schema
 
-FORMAT = 1
 _FILES = ("booster.ubj", "decision.json", "schema.json", "about.json")
 _CHECKSUMS = "checksums.json"
 
@@ -66,7 +65,7 @@ class Decision(_Stored):
     High is exactly `prediction == 1`, PD ≥ `threshold`; Medium is [`medium_from`, `threshold`); Low is below.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     calibration: Calibration
     threshold: Probability
     medium_from: Probability
@@ -123,7 +122,7 @@ class LoanModel:
         return self.pd_of_features(self.features.matrix(applicants))
 
     def pd_of_features(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The same from a feature matrix, (n, number of features), for callers that need the features themselves too."""
+        """The same from a feature matrix, (n, number of features), for callers that need the features too."""
         return self.decision.calibration.pd(raw_margins(self.booster, matrix))
 
     def save(self, folder: Path) -> None:

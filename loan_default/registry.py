@@ -96,9 +96,9 @@ def import_into_bentoml(settings: Settings, registered: Registered) -> Served:
             return Served(tag, Path(bentoml.models.get(tag).path))
         except bentoml.exceptions.NotFound:
             pass
-        except Exception:  # whatever a half-written folder makes BentoML raise
+        except Exception:  # noqa: BLE001  # whatever a half-written folder makes BentoML raise
             bentoml.models.delete(tag)
-        import bentoml.mlflow
+        import bentoml.mlflow  # type: ignore[import-not-found]  # BentoML makes this module when it is asked for
 
         bentoml.mlflow.import_model(
             tag,

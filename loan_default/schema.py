@@ -7,7 +7,7 @@ XGBoost's monotone constraints follow from it; no other module names a column.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model, model_validator
@@ -140,7 +140,9 @@ class Schema(_Declared):
     def applicant_model(self) -> type[BaseModel]:
         """The request model: strict types, declared limits, no unknown fields, no NaN or infinity."""
         fields: dict[str, Any] = {column.name: (_TYPES[column.type], _field(column)) for column in self.columns}
-        config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"example": self.example})
+        config = ConfigDict(
+            extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"example": dict(self.example)}
+        )
         return create_model("Applicant", __config__=config, __doc__="One loan applicant.", **fields)
 
 
@@ -174,7 +176,7 @@ def parse_schema(text: str, origin: str) -> Schema:
     try:
         return Schema.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{_key(cast('tuple[str | int, ...]', e['loc']))}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"{_key(e['loc'])}: {e['msg']}" for e in error.errors())
         raise SchemaError(f"{origin} is not a valid declaration of columns: {problems}") from error
 
 

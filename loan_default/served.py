@@ -83,10 +83,13 @@ def _pointed(settings: Settings) -> Served:
         served = Served(content["tag"], settings.bentoml_store / content["folder"])
     except FileNotFoundError:
         raise ModelUnavailable(
-            f"No model has been promoted to {settings.model_stage} yet: run `make train` (or `python train.py`), then start again."
+            f"No model has been promoted to {settings.model_stage} yet: "
+            "run `make train` (or `python train.py`), then start again."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelUnavailable(f"The pointer {pointer.name} cannot be read ({error}): promote a model again.") from error
+        raise ModelUnavailable(
+            f"The pointer {pointer.name} cannot be read ({error}): promote a model again."
+        ) from error
     if not served.model_folder.is_dir():
         raise ModelUnavailable(
             f"{served.tag} is promoted to {settings.model_stage}, but is not in the BentoML store: "

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     ] = Path("state")
     api_key: Annotated[
         SecretStr | None,
-        Field(description="Keys that callers may use, separated by commas. Unset: a random one is kept in STATE_DIR/api_key."),
+        Field(description="Keys of callers, separated by commas. Unset: a random one in STATE_DIR/api_key."),
     ] = None
     model_stage: Annotated[
         Stage, Field(description="Which model to serve: `production` or `staging` (any letter case).")

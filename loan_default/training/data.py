@@ -52,7 +52,8 @@ def read_dataset(path: Path, schema: Schema) -> Dataset:
     missing = [header for header in headers if header not in table.columns]
     if missing:
         raise DataError(
-            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {_listed(missing)}; it has {_listed(list(table.columns))}."
+            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {_listed(missing)}; "
+            f"it has {_listed(list(table.columns))}."
         )
     if table.empty:
         raise DataError(f"{path} has a header but no rows; training needs applicants of both classes.")
@@ -95,7 +96,7 @@ def _target(texts: "pd.Series[str]", schema: Schema, problems: list[str]) -> NDA
     values = np.array(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
     header = schema.target.header
     _report(~np.isin(values, (0.0, 1.0)), texts, f"{header!r} must be 0 or 1", problems)
-    target = (values == schema.target.positive).astype(np.int64)
+    target: NDArray[np.int64] = (values == schema.target.positive).astype(np.int64)
     if not problems and len(np.unique(target)) < 2:
         kind = "a default" if target[0] else "no default"
         problems.append(f"every row of {header!r} is {kind}, and a model needs both")

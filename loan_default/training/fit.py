@@ -136,4 +136,3 @@ def _smote(target: NDArray[np.int64], options: FitOptions) -> SMOTE | str:
     if defaults >= options.smote_ratio * (len(target) - defaults):
         return "passthrough"
     return SMOTE(sampling_strategy=options.smote_ratio, k_neighbors=_SMOTE_NEIGHBOURS, random_state=options.seed)
-

@@ -58,9 +58,10 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     console.print(_figures_table(outcome.evaluation))
     console.print(_gates_table(outcome.gates))
     decision = outcome.model.decision
+    policy = f"{decision.policy.name} {decision.policy.recall_floor:g}"
     console.print(
         f"Threshold: a PD of {decision.threshold:.4f} or more is declined (High); "
-        f"Medium starts at {decision.medium_from:.4f}. Policy: {decision.policy.name} {decision.policy.recall_floor:g}.",
+        f"Medium starts at {decision.medium_from:.4f}. Policy: {policy}.",
         highlight=False,
     )
 

@@ -88,9 +88,7 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
     predictions = out_of_fold(training, schema, options, progress)
     fitted = fit_decision(training, schema, options, progress)
     narrator.step("Measuring: out of fold, on the hold-out, and logistic regression beside it")
-    evaluation = _evaluate(
-        predictions, out_of_fold_baseline(training, schema, options), fitted, holdout, options
-    )
+    evaluation = _evaluate(predictions, out_of_fold_baseline(training, schema, options), fitted, holdout, options)
     gates = check_gates(evaluation.out_of_fold, evaluation.holdout_intervals)
     with training_run(settings) as run_id:
         narrator.step(f"Logging to MLflow, run {run_id}")

@@ -1,0 +1,53 @@
+# Everything a person needs; `make` alone lists the targets.
+# Settings (PORT, HOST, STATE_DIR, …) come from the environment or from .env: see .env.example.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DATA ?= data/Default_Fin.csv
+export BENTOML_DO_NOT_TRACK := True
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train serve bento test check lint lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(INSTALLED) ## the environment in .venv, from the lock file; safe to repeat
+
+# uv installs the locked set several times faster than pip; pip, with a pinned hash, brings uv.
+$(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; name another Python 3.11 or 3.12 with make PYTHON=…"; exit 2; }
+	@echo "Setting up $(VENV) from requirements/dev.txt"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt requirements/uv.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --offline --editable .
+	@touch $@
+
+train: $(INSTALLED) ## train on DATA, register, promote when the gates pass
+	@$(BIN)/python train.py --data "$(DATA)"
+
+serve: $(INSTALLED) ## serve on HOST:PORT (127.0.0.1:3000), after setting up and training when needed
+	@exec $(BIN)/loan-default serve
+
+bento: $(INSTALLED) ## build a Bento around the promoted model
+	@exec $(BIN)/loan-default build
+
+test: $(INSTALLED) ## all tests with coverage; the report is htmlcov/index.html
+	@$(BIN)/pytest --cov --cov-report=term --cov-report=html
+
+check: $(INSTALLED) lint ## lint, types and the quick tests, in under a minute
+	@$(BIN)/pytest -q -n 2 -m "not integration and not e2e and not slow"
+
+lint: $(INSTALLED) ## ruff and mypy
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+lock: $(INSTALLED) ## resolve pyproject.toml anew into requirements/
+	@$(BIN)/python requirements/lock.py
+
+clean: ## remove the environment and what tests leave; models and keys in STATE_DIR stay
+	rm -rf $(VENV) htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache dist

@@ -1,0 +1,42 @@
+"""How the REST face says things: one envelope for answers, one for errors.
+
+{"success": true,  "data": {...}, "message": "..."}
+{"success": false, "error": "code", "message": "...", "details": [...]}
+"""
+
+from collections.abc import Mapping
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from loan_default.errors import LoanDefaultError, MissingKey, WrongMethod
+
+API_PREFIX = "/api/"
+
+
+def success(data: Mapping[str, object], message: str) -> Response:
+    """A 200 with `data`."""
+    return JSONResponse({"success": True, "data": data, "message": message})
+
+
+def failure(error: LoanDefaultError) -> Response:
+    """The answer that says what went wrong."""
+    body = {"success": False, "error": error.code, "message": error.message, "details": error.details}
+    return JSONResponse(body, status_code=error.status, headers=_headers(error))
+
+
+async def render_error(error: LoanDefaultError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with `error` in the shape of the face that was called: our envelope, or BentoML's own elsewhere."""
+    if scope["path"].startswith(API_PREFIX):
+        response = failure(error)
+    else:
+        response = JSONResponse({"error": error.message}, status_code=error.status, headers=_headers(error))
+    await response(scope, receive, send)
+
+
+def _headers(error: LoanDefaultError) -> dict[str, str]:
+    if isinstance(error, MissingKey):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, WrongMethod):
+        return {"Allow": error.allowed}
+    return {}

@@ -1,0 +1,42 @@
+"""What BentoML must know when the service is declared: the type `predict` takes, and the model that a Bento packs."""
+
+from typing import Annotated, Any
+
+import bentoml
+import click
+from bentoml.exceptions import NotFound
+from pydantic import Field
+
+from loan_default.api.online import Online
+from loan_default.errors import ModelUnavailable
+from loan_default.schema import Schema
+
+# BentoML's own routes, as far as they are worth a label in the metrics.
+NATIVE_PATHS = ("/", "/predict", "/schema.json", "/docs.json")
+
+
+def batch_argument(schema: Schema, most: int) -> Any:
+    """The type of BentoML's `predict` argument: a list of 1 to `most` applicants as `schema` declares them."""
+    return Annotated[list[schema.applicant_model()], Field(min_length=1, max_length=most)]  # type: ignore[misc]
+
+
+def packed_model(online: Online) -> bentoml.models.BentoModel | None:
+    """The promoted model, as the class attribute that makes `bentoml build` pack it; None when there is none.
+
+    Raises:
+        ModelUnavailable: `bentoml build` was called, and it would make a Bento without a model.
+    """
+    try:
+        tag = online.find_served().tag
+        bentoml.models.get(tag)  # BentoML may have been started with another BENTOML_HOME
+    except (ModelUnavailable, NotFound) as error:
+        if _building():
+            raise ModelUnavailable(f"The Bento would carry no model. {error}") from error
+        return None
+    return bentoml.models.BentoModel(tag)
+
+
+def _building() -> bool:
+    """Whether this import is part of `bentoml build`, whose command line is a click program."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.info_name == "build"

@@ -1,0 +1,94 @@
+"""Every Prometheus metric: name, help and labels, and the page that shows them.
+
+BentoML runs each worker as a process of its own and sets PROMETHEUS_MULTIPROC_DIR for them, so prometheus-client keeps
+its values in files there and `render` adds them up: any worker answers for all. Labels take values from fixed sets
+only; a stranger cannot create series.
+"""
+
+import os
+from collections.abc import Iterator
+
+import psutil
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+PREDICTIONS = Counter("loan_predictions_total", "Applicants scored online, by face (rest or native).", ["face"])
+PREDICTION_SECONDS = Histogram(
+    "loan_prediction_duration_seconds",
+    "From the parsed request to its scores, by face.",
+    ["face"],
+    buckets=_SECONDS,
+)
+RESULTS = Counter("loan_prediction_result_total", "Applicants scored online, by risk band.", ["default_risk"])
+MODEL_INFO = Gauge(
+    "loan_model_info",
+    "1 for the model that answers.",
+    ["name", "version", "stage"],
+    multiprocess_mode="mostrecent",
+)
+HTTP_REQUESTS = Counter(
+    "loan_http_requests_total", "HTTP requests by method, route template and status.", ["method", "route", "status"]
+)
+HTTP_SECONDS = Histogram(
+    "loan_http_request_duration_seconds",
+    "Time to answer an HTTP request, by route template.",
+    ["route"],
+    buckets=_SECONDS,
+)
+
+
+def method_label(method: str) -> str:
+    """The method as a label: one of HTTP's own, or OTHER."""
+    return method if method in _METHODS else "OTHER"
+
+
+def render() -> bytes:
+    """The metrics of all workers in Prometheus' text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
+    registry.register(_Processes())
+    return generate_latest(registry)
+
+
+class _Processes(Collector):
+    """CPU, memory and open files of each server process; prometheus-client leaves them out when there are several."""
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        cpu = CounterMetricFamily(
+            "process_cpu_seconds", "User and system CPU time of a server process.", labels=["pid"]
+        )
+        memory = GaugeMetricFamily(
+            "process_resident_memory_bytes", "Resident memory of a server process.", labels=["pid"]
+        )
+        files = GaugeMetricFamily("process_open_fds", "Open file descriptors of a server process.", labels=["pid"])
+        start = GaugeMetricFamily("process_start_time_seconds", "Start of a server process, Unix time.", labels=["pid"])
+        # Workers are siblings: the children of the process that `bentoml serve` started, which is one of ours too.
+        supervisor = psutil.Process(os.getppid())
+        for process in [supervisor, *supervisor.children(recursive=True)]:
+            try:
+                with process.oneshot():
+                    times, label = process.cpu_times(), [str(process.pid)]
+                    cpu.add_metric(label, times.user + times.system)
+                    memory.add_metric(label, process.memory_info().rss)
+                    files.add_metric(label, process.num_fds())
+                    start.add_metric(label, process.create_time())
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue  # it ended between being listed and being asked
+        yield from (cpu, memory, files, start)

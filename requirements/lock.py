@@ -1,0 +1,33 @@
+"""Resolve `pyproject.toml` into the lock files of this folder; `make lock` runs it.
+
+    dev.txt       everything: serving, training, drift, development
+    serving.txt   what goes into the Bento: a subset of dev.txt, at the same versions
+    uv.txt        the installer
+
+Each package is pinned with the hashes of its files. No index is named, so an organisation's mirror works as it is.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+HEADER = "# Made by `make lock` from pyproject.toml. Do not edit.\n"
+
+
+def compile_lock(target: str, source: str, *options: str, text: str | None = None) -> None:
+    """Resolve `source` into the file `target`."""
+    command = ["uv", "pip", "compile", source, "--generate-hashes", "--no-header", "--no-emit-index-url", "--quiet"]
+    command += ["--no-emit-find-links", "--python-version", "3.11", *options]
+    done = subprocess.run(command, cwd=ROOT, input=text, text=True, check=True, capture_output=True)
+    (HERE / target).write_text(HEADER + done.stdout, encoding="utf-8")
+    print(f"{target}: {sum('==' in line for line in done.stdout.splitlines())} packages")
+
+
+if __name__ == "__main__":
+    upgrade = sys.argv[1:]  # for example --upgrade, or --upgrade-package bentoml
+    previous = ["--constraints", "requirements/dev.txt"] if (HERE / "dev.txt").exists() and not upgrade else []
+    compile_lock("dev.txt", "pyproject.toml", "--all-extras", *previous, *upgrade)
+    compile_lock("serving.txt", "pyproject.toml", "--constraints", "requirements/dev.txt")
+    compile_lock("uv.txt", "-", text="uv\n")
