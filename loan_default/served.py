@@ -92,8 +92,8 @@ def _pointed(settings: Settings) -> Served:
         ) from error
     if not served.model_folder.is_dir():
         raise ModelUnavailable(
-            f"{served.tag} is promoted to {settings.model_stage}, but is not in the BentoML store: "
-            "check BENTOML_HOME and STATE_DIR, or train again."
+            f"{served.tag} is promoted to {settings.model_stage}, but is not in the BentoML store "
+            f"{settings.bentoml_store}: check BENTOML_HOME and STATE_DIR, or train again."
         )
     return served
 

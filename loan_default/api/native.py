@@ -31,7 +31,9 @@ def packed_model(online: Online) -> bentoml.models.BentoModel | None:
         bentoml.models.get(tag)  # BentoML may have been started with another BENTOML_HOME
     except (ModelUnavailable, NotFound) as error:
         if _building():
-            raise ModelUnavailable(f"The Bento would carry no model. {error}") from error
+            raise ModelUnavailable(
+                f"The Bento would carry no model; use `make bento`, or export BENTOML_HOME. {error}"
+            ) from error
         return None
     return bentoml.models.BentoModel(tag)
 

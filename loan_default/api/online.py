@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loguru import logger
 from pydantic import BaseModel, Field
 
 from loan_default.api.scorer import Score, Scorer
+from loan_default.decision import Band
 from loan_default.errors import LoanDefaultError, ModelFileError, ModelUnavailable
 from loan_default.metrics import MODEL_INFO, PREDICTION_SECONDS, PREDICTIONS, RESULTS
-from loan_default.model import Band, LoanModel
 from loan_default.schema import DEFAULT_SCHEMA, Schema, load_schema
 from loan_default.security import Keys, load_keys
 from loan_default.served import REGISTERED_NAME, Served, find_served
 from loan_default.settings import Settings
+
+if TYPE_CHECKING:
+    from loan_default.model import LoanModel
 
 
 class Prediction(BaseModel):
@@ -61,7 +65,7 @@ class Online:
         """The keys that are valid now."""
         return self._keys
 
-    def require_model(self) -> LoanModel:
+    def require_model(self) -> "LoanModel":
         """The loaded model; raises ModelUnavailable with the reason when there is none."""
         if self._model is None:
             raise ModelUnavailable(self._problem)
@@ -130,6 +134,8 @@ class Online:
         return used
 
     def _load(self) -> None:
+        from loan_default.model import LoanModel  # XGBoost takes a second, and the supervisor does without it
+
         served = self.find_served()
         model = LoanModel.load(served.model_folder)
         if model.schema != self.schema:

@@ -7,11 +7,12 @@ answer does not depend on its neighbours.
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from loan_default.model import LoanModel
+if TYPE_CHECKING:
+    from loan_default.model import LoanModel
 
 
 class Score(NamedTuple):
@@ -24,7 +25,7 @@ class Score(NamedTuple):
 class Scorer:
     """Collects rows during a turn of the event loop and scores them together."""
 
-    def __init__(self, model: LoanModel) -> None:
+    def __init__(self, model: "LoanModel") -> None:
         self._model = model
         self._waiting: list[tuple[Sequence[float], asyncio.Future[Score]]] = []
 

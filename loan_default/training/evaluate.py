@@ -15,8 +15,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from loan_default.decision import highest_threshold
 from loan_default.features import Features
-from loan_default.model import highest_threshold
 from loan_default.schema import Schema
 from loan_default.training.data import Dataset
 from loan_default.training.fit import FitOptions, fit_decision, folds

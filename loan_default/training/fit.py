@@ -23,9 +23,10 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import FunctionTransformer
 from xgboost import XGBClassifier
 
+from loan_default.decision import Calibration, Decision, Policy, highest_threshold
 from loan_default.errors import DataError
 from loan_default.features import Features
-from loan_default.model import Calibration, Decision, Policy, highest_threshold, raw_margins
+from loan_default.model import raw_margins
 from loan_default.schema import Schema
 from loan_default.training.data import Dataset
 
