@@ -96,8 +96,7 @@ class LoanModel:
             ModelFileError: a file is missing, altered or of an unknown format.
         """
         _check_files(folder)
-        booster = xgb.Booster(model_file=folder / "booster.ubj")
-        booster.set_param({"nthread": threads})
+        booster = _read_booster(folder / "booster.ubj", threads)
         schema = _read(folder / "schema.json", Schema)
         if booster.num_features() != len(schema.feature_names):
             raise ModelFileError(
@@ -116,14 +115,36 @@ def raw_margins(booster: xgb.Booster, matrix: NDArray[np.float32]) -> NDArray[np
 
 
 def _check_files(folder: Path) -> None:
+    expected = _checksums(folder / _CHECKSUMS)
     try:
-        expected = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
         actual = {name: _sha256(folder / name) for name in _FILES}
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ModelFileError(f"The model in {folder} is incomplete: {error}") from error
     if actual != expected:
-        wrong = ", ".join(name for name in _FILES if actual[name] != expected.get(name))
+        wrong = ", ".join(name for name in _FILES if actual[name] != expected.get(name)) or _CHECKSUMS
         raise ModelFileError(f"The model in {folder} was altered after it was trained (checksum of: {wrong}).")
+
+
+def _checksums(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFileError(f"The model in {path.parent} is incomplete: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelFileError(f"{path} must hold a checksum for each file by name.")
+    return content
+
+
+def _read_booster(path: Path, threads: int) -> xgb.Booster:
+    try:
+        booster = xgb.Booster(model_file=path)
+    except xgb.core.XGBoostError as error:
+        reason = str(error).partition("\n")[0]  # the rest is a stack trace
+        raise ModelFileError(f"{path.name} of the stored model cannot be read by XGBoost: {reason}") from error
+    booster.set_param({"nthread": threads})
+    return booster
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

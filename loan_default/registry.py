@@ -6,11 +6,12 @@ repeated, so a promotion that was killed half-way is finished by promoting again
 """
 
 import fcntl
+import io
 import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -56,16 +57,18 @@ def log_and_register(settings: Settings, model: LoanModel) -> Registered:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / LOAN_MODEL_FOLDER
         model.save(folder)
-        info = mlflow.pyfunc.log_model(
-            name=LOAN_MODEL_FOLDER,
-            python_model=str(package / "mlflow_model.py"),
-            artifacts={LOAN_MODEL_FOLDER: str(folder)},
-            code_paths=[str(package)],
-            signature=_signature(model),
-            input_example=_example(model),
-            pip_requirements=[f"{name}=={installed_version(name)}" for name in _RUNTIME_REQUIREMENTS],
-            registered_model_name=REGISTERED_NAME,
-        )
+        # MLflow says on standard error what our own report says; what goes wrong it raises.
+        with redirect_stderr(io.StringIO()):
+            info = mlflow.pyfunc.log_model(
+                name=LOAN_MODEL_FOLDER,
+                python_model=str(package / "mlflow_model.py"),
+                artifacts={LOAN_MODEL_FOLDER: str(folder)},
+                code_paths=[str(package)],
+                signature=_signature(model),
+                input_example=_example(model),
+                pip_requirements=[f"{name}=={installed_version(name)}" for name in _RUNTIME_REQUIREMENTS],
+                registered_model_name=REGISTERED_NAME,
+            )
     return Registered(str(info.registered_model_version), model.about.run_id)
 
 

@@ -4,13 +4,12 @@ It is an ASGI middleware rather than a mounted app, because health and metrics m
 routes for them would win over a mount), and because unknown paths under `/api/` are ours to refuse.
 """
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from loguru import logger
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loan_default import metrics
@@ -38,8 +37,6 @@ class RestFace:
         self._native = app
         self._online = online
         self._reader = ApplicantReader(online.schema)
-        routes = [Route(path, getattr(self, name), methods=[method]) for path, (method, name) in _CALLS.items()]
-        self._router = Router(routes, redirect_slashes=False, default=_refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
@@ -47,12 +44,10 @@ class RestFace:
             await self._native(scope, receive, send)
             return
         try:
-            await self._router(scope, receive, send)
+            response = await self._answer(Request(scope, receive))
+            await response(scope, receive, send)
         except LoanDefaultError as error:
             await render_error(error, scope, receive, send)
-        except HTTPException as error:  # Starlette's own: the path is known, the method is not
-            allowed = (error.headers or {}).get("Allow", "")
-            await render_error(WrongMethod(allowed), scope, receive, send)
         except ClientDisconnect:
             logger.debug("The caller went away before its body had arrived")
         except Exception:  # noqa: BLE001  # the last resort: log it, answer in our shape
@@ -60,6 +55,16 @@ class RestFace:
             await render_error(
                 LoanDefaultError("Something went wrong here; the log has the details."), scope, receive, send
             )
+
+    async def _answer(self, request: Request) -> Response:
+        call = _CALLS.get(request.scope["path"])
+        if call is None:
+            raise NoSuchCall("There is no such call; /docs.json lists the calls there are.")
+        method, name = call
+        if request.method != method and (request.method, method) != ("HEAD", "GET"):
+            raise WrongMethod(method)
+        handler: Callable[[Request], Awaitable[Response]] = getattr(self, name)
+        return await handler(request)
 
     async def predict(self, request: Request) -> Response:
         """Score one applicant."""
@@ -86,7 +91,3 @@ class RestFace:
     async def metrics(self, _: Request) -> Response:
         """Prometheus metrics of all workers."""
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
-
-
-async def _refuse(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise NoSuchCall("There is no such call; /docs.json lists the calls there are.")

@@ -41,8 +41,8 @@ class FitOptions(BaseModel):
     seed: int = 42
     folds: int = Field(default=5, ge=2, le=20)
     smote_ratio: float = Field(default=0.25, ge=0, le=1)
-    trees: int = Field(default=150, ge=1, le=5000)
-    depth: int = Field(default=2, ge=1, le=12)
+    trees: int = Field(default=300, ge=1, le=5000)
+    depth: int = Field(default=1, ge=1, le=12)
     learning_rate: float = Field(default=0.1, gt=0, le=1)
     recall_floor: float = Field(default=0.77, gt=0, lt=1)
 

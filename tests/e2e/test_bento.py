@@ -1,0 +1,67 @@
+"""`bentoml build`: a Bento that answers outside the source folder, carries its model, and carries no secret."""
+
+import re
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from installation import KEY, ROOT, Installation, environment, serving
+
+pytestmark = pytest.mark.e2e
+
+APPLICANT = {"employed": 1, "bank_balance": 8754.36, "annual_salary": 532339.56}
+
+
+@pytest.fixture(scope="module")
+def bento(installation: Installation) -> Path:
+    """The folder of a Bento, built by the project's own command."""
+    done = installation.run("loan-default", "build")
+    assert done.returncode == 0, done.stderr
+    match = re.search(r'Bento\(tag="loan_default:(\w+)"\)', done.stdout)
+    assert match is not None
+    return installation.state / "bentoml" / "bentos" / "loan_default" / match[1]
+
+
+def test_it_pins_the_promoted_model(bento: Path) -> None:
+    manifest = yaml.safe_load((bento / "bento.yaml").read_text())
+    (model,) = manifest["services"][0]["models"]
+    assert model["tag"].startswith("loan_default:1-")
+
+
+def test_it_holds_code_and_declaration_but_no_state_keys_tests_or_training(bento: Path) -> None:
+    files = {str(path.relative_to(bento / "src")) for path in (bento / "src").rglob("*") if path.is_file()}
+    top = {name.split("/")[0] for name in files}
+    assert top == {"bentofile.yaml", "data", "loan_default", "requirements", "service.py"}
+    assert not [name for name in files if "training" in name or "api_key" in name or name.endswith((".db", ".env"))]
+    assert KEY not in "".join(path.read_text(errors="ignore") for path in bento.rglob("*") if path.is_file())
+
+
+def test_served_by_tag_from_another_folder_it_answers(installation: Installation, bento: Path, tmp_path: Path) -> None:
+    variables = {**installation.environment, "STATE_DIR": str(tmp_path / "state")}
+    with serving(["bentoml", "serve", f"loan_default:{bento.name}"], variables, tmp_path, tmp_path / "log") as server:
+        with server.client() as client:
+            answer = client.post("/api/v1/predict", json=APPLICANT).json()
+        assert answer["data"]["model_version"] == "1"
+
+
+def test_exported_to_a_machine_with_an_empty_store_it_takes_its_own_model(
+    installation: Installation, bento: Path, tmp_path: Path
+) -> None:
+    exported = tmp_path / "exported.bento"
+    done = installation.run("bentoml", "export", f"loan_default:{bento.name}", str(exported))
+    assert done.returncode == 0, done.stderr
+    shutil.unpack_archive(exported, tmp_path / "bento", "gztar")
+    variables = environment(tmp_path / "state")
+    with serving(["bentoml", "serve", "."], variables, tmp_path / "bento", tmp_path / "log") as server:
+        assert httpx.get(server.url + "/readyz").json() == {"status": "ready", "model_version": "1"}
+
+
+def test_without_a_model_the_build_is_refused(tmp_path: Path) -> None:
+    empty = Installation(tmp_path, environment(tmp_path), "")
+    done = empty.run("bentoml", "build")
+    assert done.returncode != 0
+    assert "The Bento would carry no model" in done.stdout + done.stderr
+    assert not list((tmp_path / "bentoml" / "bentos").glob("*/*"))
+    assert ROOT.is_dir()

@@ -1,0 +1,241 @@
+"""A real `bentoml serve` process over real HTTP, checked against the model loaded directly."""
+
+import asyncio
+import json
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import bentoml
+import httpx
+import numpy as np
+import psutil
+import pytest
+from installation import KEY, ROOT, Installation, Server, environment, free_port, serving
+from prometheus_client.parser import text_string_to_metric_families
+
+from loan_default.model import LoanModel
+from loan_default.served import find_served
+from loan_default.settings import Settings
+
+pytestmark = pytest.mark.e2e
+
+APPLICANT = {"employed": 1, "bank_balance": 8754.36, "annual_salary": 532339.56}
+
+
+@pytest.fixture(scope="module")
+def model(installation: Installation) -> LoanModel:
+    settings = Settings(_env_file=None, state_dir=installation.state)
+    return LoanModel.load(find_served(settings, ROOT).model_folder)
+
+
+def random_applicants(count: int) -> list[dict[str, float]]:
+    generator = np.random.default_rng(1)
+    return [
+        {
+            "employed": int(generator.integers(2)),
+            "bank_balance": float(generator.uniform(0, 32_000)),
+            "annual_salary": float(generator.uniform(10_000, 900_000)),
+        }
+        for _ in range(count)
+    ]
+
+
+def direct(model: LoanModel, applicants: list[dict[str, float]]) -> list[float]:
+    rows = np.array([[applicant[name] for name in model.schema.column_names] for applicant in applicants])
+    return [float(pd) for pd in model.pd(rows)]
+
+
+def test_concurrent_callers_each_get_the_models_own_answer_to_the_last_bit(server: Server, model: LoanModel) -> None:
+    applicants = random_applicants(500)
+
+    async def all_of_them() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=32)
+        async with httpx.AsyncClient(base_url=server.url, headers={"X-API-Key": KEY}, limits=limits) as client:
+            return await asyncio.gather(*(client.post("/api/v1/predict", json=one) for one in applicants))
+
+    answers = [answer.json()["data"]["probability"] for answer in asyncio.run(all_of_them())]
+    assert answers == direct(model, applicants)
+
+
+def test_the_native_face_answers_the_same(server: Server, model: LoanModel) -> None:
+    applicants = random_applicants(20)
+    with server.client() as client:
+        answer = client.post("/predict", json={"applications": applicants})
+    assert [one["probability"] for one in answer.json()] == direct(model, applicants)
+
+
+def test_bentomls_own_client_works_with_the_key_as_its_token(server: Server, model: LoanModel) -> None:
+    with bentoml.SyncHTTPClient(server.url, token=KEY) as client:
+        answers = client.predict(applications=[APPLICANT])
+    assert answers[0]["probability"] == direct(model, [APPLICANT])[0]
+
+
+def test_a_bad_request_disturbs_nobody_in_its_batch(server: Server, model: LoanModel) -> None:
+    applicants = random_applicants(40)
+    bad = {**APPLICANT, "employed": 7}
+
+    good, wrong = asyncio.run(_mixed(server, applicants, bad))
+    assert [answer.json()[0]["probability"] for answer in good] == direct(model, applicants)
+    assert {answer.status_code for answer in wrong} == {400}
+
+
+async def _mixed(
+    server: Server, applicants: list[dict[str, float]], bad: dict[str, float]
+) -> tuple[list[httpx.Response], list[httpx.Response]]:
+    async with httpx.AsyncClient(base_url=server.url, headers={"X-API-Key": KEY}) as client:
+        good = asyncio.gather(*(client.post("/predict", json={"applications": [one]}) for one in applicants))
+        wrong = asyncio.gather(*(client.post("/predict", json={"applications": [bad]}) for _ in range(10)))
+        return list(await good), list(await wrong)
+
+
+@pytest.mark.parametrize("applications", [[], [{}], "none", [APPLICANT] * 1001])
+def test_the_native_face_refuses_bad_lists_in_bentomls_own_shape(server: Server, applications: object) -> None:
+    with server.client() as client:
+        answer = client.post("/predict", json={"applications": applications})
+    assert answer.status_code == 400
+    assert "error" in answer.json()
+
+
+def test_keys_are_asked_for_on_both_faces_and_the_schema(server: Server) -> None:
+    with server.client(key=None) as client:
+        for method, path in (("POST", "/predict"), ("GET", "/schema.json"), ("GET", "/docs.json"), ("GET", "/")):
+            assert client.request(method, path).status_code == 401
+            assert client.request(method, path, headers={"X-API-Key": "wrong"}).status_code == 403
+        for path in ("/healthz", "/livez", "/readyz", "/metrics"):
+            assert client.get(path).status_code == 200
+
+
+def test_the_documentation_names_fields_and_limits(server: Server) -> None:
+    with server.client() as client:
+        described = json.dumps(client.get("/docs.json").json())
+    assert "What the applicant owes on the credit card" in described
+    assert '"exclusiveMinimum": 0' in described
+
+
+def test_metrics_add_up_over_the_workers_and_hide_bentomls_own(server: Server) -> None:
+    def samples() -> dict[str, float]:
+        with server.client(key=None) as client:
+            families = list(text_string_to_metric_families(client.get("/metrics").text))
+        return {
+            sample.name + json.dumps(sample.labels, sort_keys=True): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+    before = samples()
+    for _ in range(30):
+        with server.client() as client:  # a connection each, so that both workers get some
+            assert client.post("/api/v1/predict", json=APPLICANT).status_code == 200
+    after = samples()
+    name = 'loan_predictions_total{"face": "rest"}'
+    assert after[name] - before.get(name, 0) == 30
+    assert not [key for key in after if key.startswith("bentoml_")]
+    assert sum(key.startswith("process_resident_memory_bytes") for key in after) == 3  # the supervisor, two workers
+
+
+def test_the_log_is_json_with_request_ids_and_without_applicants_or_keys(server: Server) -> None:
+    with server.client() as client:
+        client.post(
+            "/api/v1/predict", json={**APPLICANT, "bank_balance": -4242.125}, headers={"X-Request-ID": "find-me"}
+        )
+        client.post("/predict", json={"applications": [{**APPLICANT, "employed": 987654}]})
+        client.get("/api/v1/model/info", headers={"X-API-Key": "a-key-nobody-may-see"})
+    time.sleep(0.5)
+    log = server.log.read_text()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert [(line["status"], line["route"]) for line in lines if line.get("request_id") == "find-me"] == [
+        (422, "/api/v1/predict")
+    ]
+    for secret in ("4242.125", "987654", "8754.36", KEY, "a-key-nobody-may-see"):
+        assert secret not in log
+
+
+def test_a_killed_worker_comes_back_and_the_other_answers_meanwhile(installation: Installation, tmp_path: Path) -> None:
+    variables = {**installation.environment, "WORKERS": "2"}
+    with serving(["bentoml", "serve", "."], variables, ROOT, tmp_path / "log") as server:
+        workers = psutil.Process(server.process.pid).children()
+        assert len(workers) == 2
+        workers[0].kill()
+        with server.client() as client:
+            assert client.post("/api/v1/predict", json=APPLICANT).status_code == 200
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline:
+            if len(psutil.Process(server.process.pid).children()) == 2:
+                break
+            time.sleep(0.5)
+        assert len(psutil.Process(server.process.pid).children()) == 2
+        assert server.stop() == 0
+
+
+def test_without_a_model_it_starts_lives_and_says_what_to_do(tmp_path: Path) -> None:
+    command = ["bentoml", "serve", "service:LoanDefault"]
+    with serving(command, environment(tmp_path / "state"), ROOT, tmp_path / "log", ready=False) as server:
+        with server.client() as client:
+            ready = client.get("/readyz")
+            native = client.post("/predict", json={"applications": [APPLICANT]})
+        assert (ready.status_code, native.status_code) == (503, 503)
+        assert "make train" in ready.json()["message"]
+        assert "make train" in server.log.read_text()
+
+
+def test_a_wrong_setting_ends_the_start_with_its_name_and_what_is_allowed(tmp_path: Path) -> None:
+    variables = {**environment(tmp_path), "MODEL_STAGE": "canary"}
+    done = subprocess.run(
+        ["bentoml", "serve", "service:LoanDefault"],
+        cwd=ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "MODEL_STAGE: Input should be 'production' or 'staging'" in done.stdout + done.stderr
+
+
+def test_without_bentoml_home_it_still_finds_what_was_trained(installation: Installation, tmp_path: Path) -> None:
+    variables = {**installation.environment, "HOME": str(tmp_path)}
+    del variables["BENTOML_HOME"]
+    with serving(["bentoml", "serve", "service:LoanDefault"], variables, ROOT, tmp_path / "log") as server:
+        assert httpx.get(server.url + "/readyz").json()["status"] == "ready"
+
+
+def test_the_random_key_is_named_in_the_log_by_its_file_only(installation: Installation, tmp_path: Path) -> None:
+    variables = {name: value for name, value in installation.environment.items() if name != "API_KEY"}
+    with serving(["bentoml", "serve", "service:LoanDefault"], variables, ROOT, tmp_path / "log") as server:
+        file = installation.state / "api_key"
+        key = file.read_text().strip()
+        with server.client(key) as client:
+            assert client.post("/api/v1/predict", json=APPLICANT).status_code == 200
+        log = server.log.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert str(file) in log
+    assert key not in log
+
+
+def test_sigterm_ends_every_process_cleanly(installation: Installation, tmp_path: Path) -> None:
+    with serving(["bentoml", "serve", "."], installation.environment, ROOT, tmp_path / "log") as server:
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        assert server.stop() == 0
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert not alive
+
+
+def test_serving_imports_no_training_library(installation: Installation) -> None:
+    printed = installation.python(
+        "import sys, service\n"
+        "service._online.start()\n"
+        "heavy = ('mlflow', 'imblearn', 'evidently', 'matplotlib')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    assert printed.splitlines()[-1] == "[]"
+
+
+def test_make_serve_trains_when_there_is_no_model_then_serves(tmp_path: Path) -> None:
+    variables = environment(tmp_path / "state")
+    variables["PORT"] = str(free_port())
+    with serving(["loan-default", "serve"], variables, ROOT, tmp_path / "log", port=int(variables["PORT"])) as server:
+        assert "Promoted to production" in server.log.read_text()
+        assert server.stop() == 0

@@ -1,0 +1,176 @@
+"""`python train.py` as a user runs it: what it leaves in MLflow and the BentoML store, twice, refused, interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from installation import ROOT, Installation, environment
+
+from loan_default.model import LoanModel
+from loan_default.served import find_served
+from loan_default.settings import Settings
+
+pytestmark = pytest.mark.e2e
+
+
+def served_model(installation: Installation) -> LoanModel:
+    settings = Settings(_env_file=None, state_dir=installation.state)
+    return LoanModel.load(find_served(settings, ROOT).model_folder)
+
+
+def test_it_shows_figures_gates_and_what_was_promoted(installation: Installation) -> None:
+    output = installation.training_output
+    for expected in (
+        "ROC-AUC",
+        "95 % interval",
+        "logistic regression",
+        "May it be promoted?",
+        "Promoted to production",
+    ):
+        assert expected in output
+    assert "FAILED" not in output
+
+
+def test_the_run_the_version_and_both_aliases_are_in_mlflow(installation: Installation) -> None:
+    seen = installation.python(
+        "import json, mlflow\n"
+        "from loan_default.settings import read_settings\n"
+        "mlflow.set_tracking_uri(read_settings().tracking_uri)\n"
+        "client = mlflow.MlflowClient()\n"
+        "version = client.get_model_version_by_alias('loan_default_model', 'production')\n"
+        "run = client.get_run(version.run_id)\n"
+        "experiment = client.get_experiment(run.info.experiment_id)\n"
+        "aliases = sorted(version.aliases)\n"
+        "print(json.dumps([str(version.version), aliases, experiment.name, run.data.metrics, run.data.params]))"
+    )
+    version, aliases, experiment, metrics, parameters = json.loads(seen.splitlines()[-1])
+    assert (version, aliases) == ("1", ["production", "staging"])
+    assert experiment == "loan-default-prediction"
+    assert metrics == served_model(installation).about.metrics
+    assert parameters["data_sha256"] == served_model(installation).about.data_sha256
+
+
+def test_the_figures_reach_what_the_old_system_did_not(installation: Installation) -> None:
+    metrics = served_model(installation).about.metrics
+    assert metrics["oof_roc_auc"] >= 0.94
+    assert metrics["oof_recall"] >= 0.75
+    assert metrics["oof_accuracy"] >= 0.90
+    assert metrics["holdout_low_roc_auc"] < metrics["holdout_roc_auc"] < metrics["holdout_high_roc_auc"]
+
+
+def test_nothing_in_the_stores_is_a_pickle(installation: Installation) -> None:
+    for store in ("mlartifacts", "bentoml/models"):
+        files = [path for path in (installation.state / store).rglob("*") if path.is_file()]
+        assert files
+        assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".joblib", ".cloudpickle"}]
+
+
+def test_the_registered_mlflow_model_answers_like_ours_to_the_last_bit(installation: Installation) -> None:
+    printed = installation.python(
+        "import json, mlflow, pandas as pd\n"
+        "from loan_default.settings import read_settings\n"
+        "mlflow.set_tracking_uri(read_settings().tracking_uri)\n"
+        "model = mlflow.pyfunc.load_model('models:/loan_default_model@production')\n"
+        "rows = {'employed': [1, 0], 'bank_balance': [8754.36, 29000.0], 'annual_salary': [532339.56, 120000.0]}\n"
+        "print(model.predict(pd.DataFrame(rows)).to_dict(orient='list')['default_risk'])\n"
+        "print([p.hex() for p in model.predict(pd.DataFrame(rows))['probability']])"
+    )
+    bands, bits = printed.splitlines()[-2:]
+    model = served_model(installation)
+    expected = model.pd(np.array([[1, 8754.36, 532339.56], [0, 29000.0, 120000.0]]))
+    assert bits == str([float(pd).hex() for pd in expected])
+    assert bands == str([model.decision.band(pd) for pd in expected.tolist()])
+
+
+def test_the_same_seed_gives_the_same_model_file_and_figures(installation: Installation, tmp_path: Path) -> None:
+    again = Installation(tmp_path, environment(tmp_path), "")
+    assert again.run(sys.executable, "train.py").returncode == 0
+    first, second = (
+        find_served(Settings(_env_file=None, state_dir=state), ROOT).model_folder
+        for state in (installation.state, tmp_path)
+    )
+    for name in ("booster.ubj", "decision.json", "schema.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    assert served_model(installation).about.metrics == served_model(again).about.metrics
+
+
+def test_gates_that_fail_register_but_promote_nothing(installation: Installation, tmp_path: Path) -> None:
+    refused = Installation(tmp_path, environment(tmp_path), "")
+    done = refused.run("loan-default", "train", "--recall-floor", "0.3")
+    assert done.returncode == 3
+    assert "was registered but not promoted" in done.stderr
+    assert "recall" in done.stderr
+    assert not (tmp_path / "served").exists()
+    assert installation.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "There is no file"),
+        ("", "is empty"),
+        ("Index,Employed,Bank Balance,Annual Salary\n1,1,2,3\n", "lacks the column 'Defaulted?'"),
+        ("Index,Employed,Bank Balance,Annual Salary,Defaulted?\n", "no rows"),
+        ("Index,Employed,Bank Balance,Annual Salary,Defaulted?\n1,1,much,3,0\n", "'much' in line 2"),
+        ("Index,Employed,Bank Balance,Annual Salary,Defaulted?\n1,1,2,3,0\n", "needs both"),
+    ],
+)
+def test_bad_data_is_one_clear_sentence_and_exit_code_2(tmp_path: Path, content: str | None, complaint: str) -> None:
+    path = tmp_path / "data.csv"
+    if content is not None:
+        path.write_text(content)
+    fresh = Installation(tmp_path / "state", environment(tmp_path / "state"), "")
+    done = fresh.run(sys.executable, "train.py", "--data", str(path))
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "state" / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+def test_a_training_killed_at_any_moment_can_simply_be_run_again(tmp_path: Path) -> None:
+    """kill -9 after a while, a few times, then once to the end: the last run trains and promotes as if alone."""
+    variables = environment(tmp_path)
+    for delay_s in (4.0, 8.0, 10.0, 11.0):
+        process = subprocess.Popen(
+            [sys.executable, "train.py"],
+            cwd=ROOT,
+            env=variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(delay_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    survivor = Installation(tmp_path, variables, "")
+    done = survivor.run(sys.executable, "train.py")
+    assert done.returncode == 0, done.stderr
+    assert served_model(survivor).about.seed == 42
+
+
+def test_a_half_written_import_is_replaced_and_promoting_twice_changes_nothing(tmp_path: Path) -> None:
+    torn = Installation(tmp_path, environment(tmp_path), "")
+    assert torn.run(sys.executable, "train.py").returncode == 0
+    settings = Settings(_env_file=None, state_dir=tmp_path)
+    served = find_served(settings, ROOT)
+    run_id = served_model(torn).about.run_id
+    pointer = (tmp_path / "served" / "production.json").read_bytes()
+    promote = (
+        "from loan_default.registry import Registered, promote\n"
+        "from loan_default.settings import read_settings\n"
+        f"print(promote(read_settings(), Registered('1', '{run_id}'), 'production').tag)"
+    )
+    (served.folder / "model.yaml").unlink()
+    (served.model_folder / "booster.ubj").unlink()
+    for _ in range(2):
+        assert torn.python(promote).splitlines()[-1] == served.tag
+        assert LoanModel.load(served.model_folder).about.run_id == run_id
+        assert (tmp_path / "served" / "production.json").read_bytes() == pointer

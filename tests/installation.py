@@ -1,0 +1,127 @@
+"""What end-to-end tests are made of: an installation of its own for each state folder, and real served processes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loan_default.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+KEY = "end-to-end-key"
+_READY_WITHIN_S = 90
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A state folder and the environment that points every command at it."""
+
+    state: Path
+    environment: dict[str, str]
+    training_output: str
+
+    def run(self, *command: str, timeout_s: float = 240, **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the project to its end."""
+        environment = {**self.environment, **extra}
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+    def python(self, code: str) -> str:
+        """Run Python code in this installation; returns what it printed."""
+        done = self.run(sys.executable, "-c", code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def client(self, key: str | None = KEY) -> httpx.Client:
+        """An HTTP client that sends the key."""
+        return httpx.Client(base_url=self.url, headers={"X-API-Key": key} if key else {}, timeout=30)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+def environment(state: Path) -> dict[str, str]:
+    """This environment without any setting of ours, pointed at `state`."""
+    ours = {name.upper() for name in Settings.model_fields}
+    kept = {name: value for name, value in os.environ.items() if name not in ours and name != "BENTOML_CONFIG"}
+    commands = Path(sys.executable).parent
+    return {
+        **kept,
+        "STATE_DIR": str(state),
+        "BENTOML_HOME": str(state / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "API_KEY": KEY,
+        "PATH": f"{commands}{os.pathsep}{kept['PATH']}",
+    }
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(  # noqa: PLR0913  # what, where, and how to tell that it started
+    command: Sequence[str],
+    variables: dict[str, str],
+    folder: Path,
+    log: Path,
+    *,
+    ready: bool = True,
+    port: int | None = None,
+) -> Iterator[Server]:
+    """Run `command` until the block ends; waits until it is ready (or, with ready=False, alive).
+
+    A `port` says that the command knows where to listen; without one it is given `--port` and a free port.
+    """
+    arguments = [] if port else ["--host", "127.0.0.1", "--port", str(port := free_port())]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=folder,
+            env=variables,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(process, f"http://127.0.0.1:{port}", log)
+    try:
+        _wait(server, "/readyz" if ready else "/healthz")
+        yield server
+    finally:
+        if process.poll() is None:
+            server.stop()
+
+
+def _wait(server: Server, path: str) -> None:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            if httpx.get(server.url + path, timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"the server did not answer {path}:\n{server.log.read_text()[-4000:]}")

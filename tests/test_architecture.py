@@ -1,0 +1,74 @@
+"""The rules of the house: who may know whom, what importing may do, where things may be named."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from installation import ROOT
+
+PACKAGE = ROOT / "loan_default"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_inwards(path: Path) -> None:
+    outer = {"service", "train", "drift", "loan_default.cli"}
+    assert not {name for name in imported(path) if name in outer or name.startswith("drift.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_serving_never_reaches_into_training(path: Path) -> None:
+    if "training" not in path.parts and path.name != "cli.py":
+        assert not {name for name in imported(path) if name.startswith("loan_default.training")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_code_names_a_column(path: Path) -> None:
+    text = path.read_text()
+    for column in ("bank_balance", "annual_salary", "Bank Balance", "Annual Salary", "saving_rate", '"employed"'):
+        assert column not in text
+
+
+def test_settings_alone_reads_settings_from_the_environment() -> None:
+    readers = {path.name for path in MODULES if "os.environ" in path.read_text() or "getenv" in path.read_text()}
+    # cli.py and registry.py set what BentoML and MLflow read; metrics.py asks whether BentoML runs several workers.
+    assert readers <= {"settings.py", "cli.py", "registry.py", "metrics.py"}
+
+
+def test_importing_every_module_creates_nothing_and_prints_nothing(tmp_path: Path) -> None:
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in MODULES
+        if path.name not in {"__init__.py", "mlflow_model.py"}
+    ]
+    code = "".join(f"import {name}\n" for name in names)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "STATE_DIR": str(tmp_path / "state")}
+    environment = {name: value for name, value in environment.items() if not name.startswith("COV")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_module_opens_with_what_it_is_for() -> None:
+    for path in [*MODULES, *ROOT.glob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_nothing_is_loaded_with_pickle() -> None:
+    for path in MODULES:
+        assert not imported(path) & {"pickle", "cloudpickle", "joblib", "dill"}

@@ -1,0 +1,71 @@
+"""The documents say what the code says: settings, calls, metrics, links, decisions."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from installation import ROOT
+
+from loan_default.api.native import NATIVE_PATHS
+from loan_default.api.rest import REST_PATHS
+from loan_default.settings import Settings
+
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "data" / "README.md"])
+
+
+def settings_rows() -> list[tuple[str, str, str]]:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "unset" if field.default is None else f"`{field.default}`"
+        rows.append((f"`{name.upper()}`", default, str(field.description)))
+    return rows
+
+
+def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
+    table = re.search(r"\| variable \| default \| meaning \|\n\|.*\|\n((?:\|.*\|\n)+)", README)
+    assert table is not None
+    listed = [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in table[1].splitlines()]
+    assert listed == settings_rows()
+
+
+def test_env_example_lists_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    text = (ROOT / ".env.example").read_text()
+    listed = re.findall(r"^(?:# )?([A-Z_]+)=", text, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(name.upper() for name in Settings.model_fields)
+    assert Settings(_env_file=ROOT / ".env.example") == Settings(_env_file=None)
+
+
+def test_the_readme_lists_every_call() -> None:
+    for path in (*REST_PATHS, *NATIVE_PATHS):
+        assert re.search(rf"`(GET|POST) {re.escape(path)}`", README), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_every_decision_is_in_their_index() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    for page in (ROOT / "docs" / "decisions").glob("0*.md"):
+        assert f"]({page.name})" in index
+
+
+def test_the_architecture_page_names_every_module_or_its_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for path in (ROOT / "loan_default").glob("*.py"):
+        assert path.name == "__init__.py" or path.name in page, path.name
+    for room in ("api", "training"):
+        assert f"loan_default/{room}/" in page
+
+
+def test_json_examples_of_the_readme_are_json() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        json.loads(block)

@@ -1,0 +1,77 @@
+"""Settings: defaults, letter case, derived places, and errors that name the variable but not its value."""
+
+from pathlib import Path
+
+import pytest
+
+from loan_default.errors import SettingsError
+from loan_default.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)  # no .env of this machine
+
+
+def test_another_state_dir_is_another_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STATE_DIR", "elsewhere")
+    settings = read_settings()
+    assert settings.state == tmp_path / "elsewhere"
+    assert settings.bentoml_store == tmp_path / "elsewhere" / "bentoml"
+    assert settings.tracking_uri == f"sqlite:///{tmp_path}/elsewhere/mlflow.db"
+
+
+def test_places_can_be_named_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5001")
+    settings = read_settings()
+    assert settings.bentoml_store == tmp_path / "home"
+    assert settings.tracking_uri == "http://mlflow:5001"
+
+
+@pytest.mark.parametrize("stage", ["production", "Production", " PRODUCTION "])
+def test_the_stage_takes_any_letter_case(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    monkeypatch.setenv("MODEL_STAGE", stage)
+    assert read_settings().model_stage == "production"
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "MLFLOW_TRACKING_URI", "BENTOML_HOME"])
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, " ")
+    assert read_settings() == Settings(_env_file=None)
+
+
+def test_several_keys_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "new-key, old-key,")
+    assert read_settings().api_keys == ("new-key", "old-key")
+
+
+def test_a_key_never_shows_in_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "top-secret")
+    assert "top-secret" not in repr(read_settings()) + str(read_settings())
+
+
+def test_a_dot_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=4000\nWORKERS=3\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("PORT", "5000")
+    assert (read_settings().port, read_settings().workers) == (5000, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("MODEL_STAGE", "canary", "MODEL_STAGE: Input should be 'production' or 'staging'"),
+        ("PORT", "99999", "PORT: Input should be less than or equal to 65535"),
+        ("WORKERS", "none", "WORKERS: Input should be a valid integer"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert complaint in caught.value.message
+    assert value not in caught.value.message.replace(complaint, "")
