@@ -140,9 +140,8 @@ def _checksums(path: Path) -> dict[str, object]:
 def _read_booster(path: Path, threads: int) -> xgb.Booster:
     try:
         booster = xgb.Booster(model_file=path)
-    except xgb.core.XGBoostError as error:
-        reason = str(error).partition("\n")[0]  # the rest is a stack trace
-        raise ModelFileError(f"{path.name} of the stored model cannot be read by XGBoost: {reason}") from error
+    except (xgb.core.XGBoostError, UnicodeDecodeError) as error:  # the latter when XGBoost quotes the bytes it dislikes
+        raise ModelFileError(f"{path.name} of the stored model cannot be read by this version of XGBoost.") from error
     booster.set_param({"nthread": threads})
     return booster
 

@@ -130,8 +130,26 @@ def _mlflow(settings: Settings) -> Any:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    if settings.mlflow_tracking_uri is None:
+        _create_store(mlflow, settings.mlflow_database)
     mlflow.set_tracking_uri(settings.tracking_uri)
     return mlflow
+
+
+def _create_store(mlflow: Any, database: Path) -> None:
+    """Create our own SQLite store whole or not at all.
+
+    MLflow creates its tables one by one; killed in between, it would refuse the half-made database for ever. So it
+    makes them in a draft, which becomes the database in one step.
+    """
+    with _lock(database.with_suffix(".lock")):
+        if database.exists():
+            return
+        draft = database.with_suffix(".draft")
+        for leftover in database.parent.glob(f"{draft.name}*"):  # of a process that was killed here
+            leftover.unlink()
+        mlflow.MlflowClient(f"sqlite:///{draft}").search_experiments()
+        draft.replace(database)
 
 
 def _experiment(mlflow: Any, settings: Settings) -> str:

@@ -77,7 +77,12 @@ class Settings(BaseSettings):
     @cached_property
     def tracking_uri(self) -> str:
         """Where MLflow keeps runs and the registry."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.state / 'mlflow.db'}"
+        return self.mlflow_tracking_uri or f"sqlite:///{self.mlflow_database}"
+
+    @cached_property
+    def mlflow_database(self) -> Path:
+        """Our own MLflow store, for when no other is named."""
+        return self.state / "mlflow.db"
 
     @property
     def api_keys(self) -> tuple[str, ...]:

@@ -135,10 +135,11 @@ def test_bad_data_is_one_clear_sentence_and_exit_code_2(tmp_path: Path, content:
 
 
 @pytest.mark.slow
-def test_a_training_killed_at_any_moment_can_simply_be_run_again(tmp_path: Path) -> None:
-    """kill -9 after a while, a few times, then once to the end: the last run trains and promotes as if alone."""
+def test_a_training_killed_at_any_step_can_simply_be_run_again(tmp_path: Path) -> None:
+    """kill -9 as soon as each kind of file appears, on the same state; then once to the end, as if nothing had been."""
     variables = environment(tmp_path)
-    for delay_s in (4.0, 8.0, 10.0, 11.0):
+    for trace in ("mlflow.draft", "mlartifacts/models/*/artifacts/*", "bentoml/models/loan_default/*", "served/*"):
+        seen = set(tmp_path.glob(trace))
         process = subprocess.Popen(
             [sys.executable, "train.py"],
             cwd=ROOT,
@@ -147,13 +148,16 @@ def test_a_training_killed_at_any_moment_can_simply_be_run_again(tmp_path: Path)
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        time.sleep(delay_s)
+        while process.poll() is None and set(tmp_path.glob(trace)) <= seen:
+            time.sleep(0.002)
+        assert process.poll() is None, f"it ended before {trace} appeared"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     survivor = Installation(tmp_path, variables, "")
     done = survivor.run(sys.executable, "train.py")
     assert done.returncode == 0, done.stderr
     assert served_model(survivor).about.seed == 42
+    assert not list(tmp_path.glob("mlflow.draft*"))
 
 
 def test_a_half_written_import_is_replaced_and_promoting_twice_changes_nothing(tmp_path: Path) -> None:

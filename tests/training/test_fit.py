@@ -1,0 +1,202 @@
+"""Fitting: reproducible to the last byte, SMOTE inside training folds only, and calibration that undoes SMOTE."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from imblearn.over_sampling import SMOTE
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from loan_default.decision import Decision
+from loan_default.errors import DataError
+from loan_default.features import Features
+from loan_default.model import raw_margins
+from loan_default.schema import Schema
+from loan_default.training.data import Dataset
+from loan_default.training.fit import FitOptions, Fitted, fit_calibration, fit_decision, folds
+
+QUICK = FitOptions(folds=3, trees=30)
+
+
+@pytest.fixture(scope="module")
+def some(dataset: Dataset) -> Dataset:
+    """A third of the data, for quick fits."""
+    return dataset.rows(np.arange(len(dataset)) % 3 == 0)
+
+
+def identity(fitted: Fitted) -> tuple[bytes, Decision]:
+    return bytes(fitted.booster.save_raw("ubj")), fitted.decision
+
+
+@pytest.fixture
+def seen_by_smote(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.float64]]:
+    """What each call of SMOTE got to see, in order."""
+    seen: list[NDArray[np.float64]] = []
+    resample = SMOTE.fit_resample
+
+    def spy(self: SMOTE, applicants: NDArray[np.float64], *rest: Any, **named: Any) -> Any:
+        seen.append(np.array(applicants))
+        return resample(self, applicants, *rest, **named)
+
+    monkeypatch.setattr(SMOTE, "fit_resample", spy)
+    return seen
+
+
+def defaults_among(data: Dataset, count: int) -> Dataset:
+    """The data with only the first `count` of their defaults."""
+    return data.rows((data.target == 0) | (np.cumsum(data.target) <= count))
+
+
+def test_the_same_seed_gives_the_same_bytes_and_decision(some: Dataset, schema: Schema) -> None:
+    assert identity(fit_decision(some, schema, QUICK)) == identity(fit_decision(some, schema, QUICK))
+
+
+def test_another_seed_gives_another_booster_and_decision(some: Dataset, schema: Schema) -> None:
+    booster, decision = identity(fit_decision(some, schema, QUICK))
+    other_booster, other_decision = identity(fit_decision(some, schema, QUICK.model_copy(update={"seed": 43})))
+    assert other_booster != booster
+    assert other_decision != decision
+
+
+def test_fitting_does_not_modify_the_data(some: Dataset, schema: Schema) -> None:
+    before = some.applicants.tobytes() + some.target.tobytes()
+    fit_decision(some, schema, QUICK)
+    assert some.applicants.tobytes() + some.target.tobytes() == before
+
+
+def test_progress_is_told_after_each_fit(some: Dataset, schema: Schema) -> None:
+    told: list[None] = []
+    fit_decision(some, schema, QUICK, lambda: told.append(None))
+    assert len(told) == QUICK.fits_per_decision() == 4
+
+
+def test_folds_test_every_row_once_and_keep_the_classes(some: Dataset) -> None:
+    pairs = folds(some, FitOptions())
+    assert np.sort(np.concatenate([test for _, test in pairs])).tolist() == list(range(len(some)))
+    for train, test in pairs:
+        assert not set(train.tolist()) & set(test.tolist())
+        assert some.target[test].mean() == pytest.approx(some.target.mean(), rel=0.1)
+
+
+def test_smote_sees_the_training_rows_of_each_fold_and_nothing_else(
+    some: Dataset, schema: Schema, seen_by_smote: list[NDArray[np.float64]]
+) -> None:
+    fit_decision(some, schema, QUICK)
+    expected = [some.applicants[train] for train, _ in folds(some, QUICK)] + [some.applicants]
+    assert [rows.tobytes() for rows in seen_by_smote] == [rows.tobytes() for rows in expected]
+
+
+def test_no_test_row_of_a_fold_reaches_smote(
+    some: Dataset, schema: Schema, seen_by_smote: list[NDArray[np.float64]]
+) -> None:
+    fit_decision(some, schema, QUICK)
+    for seen, (_, test) in zip(seen_by_smote, folds(some, QUICK), strict=False):
+        assert not {row.tobytes() for row in seen} & {row.tobytes() for row in some.applicants[test]}
+
+
+def test_a_smote_ratio_of_0_switches_smote_off(
+    some: Dataset, schema: Schema, seen_by_smote: list[NDArray[np.float64]]
+) -> None:
+    fitted = fit_decision(some, schema, QUICK.model_copy(update={"smote_ratio": 0}))
+    assert seen_by_smote == []
+    assert fitted.pd(some.applicants).mean() == pytest.approx(some.target.mean(), rel=0.05)
+
+
+def test_data_that_have_the_ratio_already_are_left_alone(
+    some: Dataset, schema: Schema, seen_by_smote: list[NDArray[np.float64]]
+) -> None:
+    fit_decision(some, schema, QUICK.model_copy(update={"smote_ratio": 0.03}))
+    assert seen_by_smote == []
+
+
+@pytest.mark.parametrize(("count", "n_folds", "needed"), [(1, 5, 9), (8, 5, 9), (19, 20, 20), (12, 2, 13)])
+def test_too_few_defaults_are_refused(dataset: Dataset, schema: Schema, count: int, n_folds: int, needed: int) -> None:
+    with pytest.raises(DataError) as caught:
+        fit_decision(defaults_among(dataset, count), schema, FitOptions(folds=n_folds))
+    assert caught.value.message == (
+        f"Only {count} rows of the rarer class are left to train on, and {n_folds} folds need {needed}: "
+        "bring more data, or fewer folds."
+    )
+
+
+@pytest.mark.parametrize(("count", "n_folds"), [(9, 5), (20, 20), (13, 2)])
+def test_just_enough_defaults_can_be_fitted(dataset: Dataset, schema: Schema, count: int, n_folds: int) -> None:
+    few = defaults_among(dataset, count)
+    assert 0 < fit_decision(few, schema, FitOptions(folds=n_folds, trees=5)).decision.threshold < 1
+
+
+def test_too_few_rows_without_a_default_are_refused_too(dataset: Dataset, schema: Schema) -> None:
+    few = dataset.rows((dataset.target == 1) | (np.cumsum(dataset.target == 0) <= 8))
+    with pytest.raises(DataError, match="Only 8 rows of the rarer class"):
+        fit_decision(few, schema, FitOptions())
+
+
+@pytest.fixture(scope="module")
+def unseen(dataset: Dataset, schema: Schema) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For all rows of the data, out of fold: the raw sigmoid of the margin, and the calibrated PD."""
+    raw, calibrated = np.empty(len(dataset)), np.empty(len(dataset))
+    for train, test in folds(dataset, FitOptions()):
+        part = Dataset(dataset.applicants[train], dataset.target[train], "")
+        fitted = fit_decision(part, schema, FitOptions())
+        margins = raw_margins(fitted.booster, Features(schema).matrix(dataset.applicants[test]))
+        raw[test] = 1 / (1 + np.exp(-margins))
+        calibrated[test] = fitted.decision.calibration.pd(margins)
+    return raw, calibrated
+
+
+def test_raw_probabilities_are_too_high_after_smote(
+    unseen: tuple[NDArray[np.float64], NDArray[np.float64]], dataset: Dataset
+) -> None:
+    assert unseen[0].mean() > 1.5 * dataset.target.mean()
+
+
+def test_calibration_brings_the_mean_pd_back_to_the_base_rate(
+    unseen: tuple[NDArray[np.float64], NDArray[np.float64]], dataset: Dataset
+) -> None:
+    assert unseen[1].mean() == pytest.approx(dataset.target.mean(), rel=0.05)
+
+
+def test_calibration_finds_the_line_that_made_the_data() -> None:
+    generator = np.random.default_rng(0)
+    margins = generator.normal(size=200_000)
+    target = (generator.random(200_000) < 1 / (1 + np.exp(-(2 * margins - 3)))).astype(np.int64)
+    calibration = fit_calibration(margins, target)
+    assert (calibration.slope, calibration.intercept) == pytest.approx((2, -3), abs=0.05)
+
+
+def test_calibration_makes_the_mean_pd_the_base_rate_of_its_rows() -> None:
+    margins, target = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0]), np.array([0, 0, 1, 0, 1, 0])
+    assert fit_calibration(margins, target).pd(margins).mean() == pytest.approx(2 / 6, abs=1e-4)
+
+
+def test_monotone_constraints_reach_the_booster(fitted: Fitted) -> None:
+    config = json.loads(fitted.booster.save_config())
+    constraints = config["learner"]["gradient_booster"]["tree_train_param"]["monotone_constraints"]
+    assert constraints == "(0,1,-1,1)"
+
+
+def test_the_booster_knows_its_features_by_name(fitted: Fitted) -> None:
+    assert fitted.booster.feature_names == fitted.schema.feature_names
+
+
+def test_the_decision_keeps_the_policy_that_chose_it(some: Dataset, schema: Schema) -> None:
+    fitted = fit_decision(some, schema, QUICK.model_copy(update={"recall_floor": 0.6}))
+    assert (fitted.decision.policy.name, fitted.decision.policy.recall_floor) == ("recall-floor", 0.6)
+
+
+def test_a_higher_recall_floor_never_raises_the_threshold(some: Dataset, schema: Schema) -> None:
+    floors = (0.5, 0.77, 0.9)
+    found = [fit_decision(some, schema, QUICK.model_copy(update={"recall_floor": floor})) for floor in floors]
+    thresholds = [fitted.decision.threshold for fitted in found]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert thresholds[0] > thresholds[-1]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"folds": 1}, {"smote_ratio": 1.1}, {"recall_floor": 1}, {"recall_floor": 0}, {"treees": 10}]
+)
+def test_options_out_of_range_or_unknown_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        FitOptions.model_validate(wrong)
