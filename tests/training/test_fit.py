@@ -137,9 +137,9 @@ def test_too_few_rows_without_a_default_are_refused_too(dataset: Dataset, schema
 def unseen(dataset: Dataset, schema: Schema) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """For all rows of the data, out of fold: the raw sigmoid of the margin, and the calibrated PD."""
     raw, calibrated = np.empty(len(dataset)), np.empty(len(dataset))
-    for train, test in folds(dataset, FitOptions()):
+    for train, test in folds(dataset, FitOptions(folds=3)):
         part = Dataset(dataset.applicants[train], dataset.target[train], "")
-        fitted = fit_decision(part, schema, FitOptions())
+        fitted = fit_decision(part, schema, FitOptions(folds=3))
         margins = raw_margins(fitted.booster, Features(schema).matrix(dataset.applicants[test]))
         raw[test] = 1 / (1 + np.exp(-margins))
         calibrated[test] = fitted.decision.calibration.pd(margins)
