@@ -74,5 +74,5 @@ def highest_threshold(pd: NDArray[np.float64], target: NDArray[np.int64], recall
     """
     of_defaults = np.sort(pd[target == 1])[::-1]
     # Rounding first: 0.77 × 100 is 77.00000000000001, and must not become 78.
-    needed = math.ceil(round(recall_floor * len(of_defaults), 9))
+    needed = max(1, math.ceil(round(recall_floor * len(of_defaults), 9)))
     return float(of_defaults[needed - 1])

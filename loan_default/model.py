@@ -98,10 +98,10 @@ class LoanModel:
         _check_files(folder)
         booster = _read_booster(folder / "booster.ubj", threads)
         schema = _read(folder / "schema.json", Schema)
-        if booster.num_features() != len(schema.feature_names):
+        if booster.feature_names != schema.feature_names:
             raise ModelFileError(
-                f"The model in {folder.name} takes {booster.num_features()} features, its schema declares "
-                f"{len(schema.feature_names)}; train it again."
+                f"The model in {folder.name} takes the features {booster.feature_names}, its schema.json declares "
+                f"{schema.feature_names}; train it again."
             )
         return cls.assemble(
             schema, booster, _read(folder / "decision.json", Decision), _read(folder / "about.json", About)

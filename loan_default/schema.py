@@ -27,7 +27,7 @@ _TYPES = {"integer": int, "number": float}
 class _Declared(BaseModel):
     """Unknown keys are mistakes, and a declaration never changes once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _Risky(_Declared):
@@ -50,14 +50,38 @@ class Column(_Risky):
     description: Sentence
     example: float
 
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.minimum is not None and self.exclusive_minimum is not None:
+            raise ValueError("declare minimum or exclusive_minimum, not both")
+        numbers = (self.minimum, self.exclusive_minimum, self.maximum, self.example)
+        if self.type == "integer" and any(number is not None and not number.is_integer() for number in numbers):
+            raise ValueError("the limits and the example of an integer column must be whole numbers")
+        if not self.admits(self.example):
+            raise ValueError(f"the example must be {self.allowed}")
+        return self
+
+    def admits(self, value: float) -> bool:
+        """Whether a number lies within the limits."""
+        return (
+            (self.minimum is None or value >= self.minimum)
+            and (self.exclusive_minimum is None or value > self.exclusive_minimum)
+            and (self.maximum is None or value <= self.maximum)
+        )
+
+    @property
+    def always_positive(self) -> bool:
+        """Whether the limits rule out zero and less."""
+        return (self.exclusive_minimum is not None and self.exclusive_minimum >= 0) or (self.minimum or 0) > 0
+
     @property
     def allowed(self) -> str:
         """The allowed values in words: `a number ≥ 0`, `an integer from 0 to 1`."""
         kind = "an integer" if self.type == "integer" else "a number"
         if self.minimum is not None and self.maximum is not None:
-            return f"{kind} from {self.minimum:g} to {self.maximum:g}"
+            return f"{kind} from {_plain(self.minimum)} to {_plain(self.maximum)}"
         limits = [
-            f"{sign} {limit:g}"
+            f"{sign} {_plain(limit)}"
             for sign, limit in (("≥", self.minimum), (">", self.exclusive_minimum), ("≤", self.maximum))
             if limit is not None
         ]
@@ -105,10 +129,10 @@ class Schema(_Declared):
             for used in (feature.ratio.numerator, feature.ratio.denominator):
                 if used not in by_name:
                     raise ValueError(f"derived feature {feature.name!r} uses {used!r}, which is not a declared column")
-            if by_name[feature.ratio.denominator].exclusive_minimum != 0:
+            if not by_name[feature.ratio.denominator].always_positive:
                 raise ValueError(
-                    f"derived feature {feature.name!r} divides by {feature.ratio.denominator!r}, which may be zero: "
-                    "declare exclusive_minimum: 0 for it"
+                    f"derived feature {feature.name!r} divides by {feature.ratio.denominator!r}, which may be zero or "
+                    "less: declare exclusive_minimum: 0 for it"
                 )
         return self
 
@@ -139,7 +163,10 @@ class Schema(_Declared):
 
     def applicant_model(self) -> type[BaseModel]:
         """The request model: strict types, declared limits, no unknown fields, no NaN or infinity."""
-        fields: dict[str, Any] = {column.name: (_TYPES[column.type], _field(column)) for column in self.columns}
+        # Aliases, because a column may well be called `schema` or `json`, which a pydantic model has uses for itself.
+        fields: dict[str, Any] = {
+            f"column_{i}": (_TYPES[column.type], _field(column)) for i, column in enumerate(self.columns)
+        }
         config = ConfigDict(
             extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"example": dict(self.example)}
         )
@@ -152,7 +179,12 @@ def _field(column: Column) -> Any:
         limits["allow_inf_nan"] = False
     else:
         limits = {name: None if limit is None else int(limit) for name, limit in limits.items()}
-    return Field(description=f"{column.description} Unit: {column.unit}.", **limits)
+    title = column.name.replace("_", " ").capitalize()
+    return Field(alias=column.name, title=title, description=f"{column.description} Unit: {column.unit}.", **limits)
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def _unique(what: str, values: Iterable[str]) -> None:
@@ -171,7 +203,7 @@ def parse_schema(text: str, origin: str) -> Schema:
     """
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist is a plain ValueError
         raise SchemaError(f"{origin} is not valid YAML: {' '.join(str(error).split())}") from error
     try:
         return Schema.model_validate(content)

@@ -31,7 +31,7 @@ def default_text(old: str = "", new: str = "") -> str:
 
 def column(**limits: float | str) -> Column:
     rest = {"name": "x", "header": "X", "type": "number", "unit": "$", "description": "X.", "example": 1}
-    return Column.model_validate({**rest, "risk_reason": "None.", **limits})
+    return Column.model_validate({**rest, "risk_reason": "None.", "example": 5, **limits})
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_limits_in_words(limits: dict[str, float | str], words: str) -> None:
 
 
 def test_the_example_passes_validation(schema: Schema, applicant: type[BaseModel]) -> None:
-    assert applicant.model_validate_json(json.dumps(schema.example)).model_dump() == schema.example
+    assert applicant.model_validate_json(json.dumps(schema.example)).model_dump(by_alias=True) == schema.example
 
 
 def test_an_integer_column_has_an_integer_example(schema: Schema) -> None:
@@ -94,7 +94,7 @@ def test_adding_a_column_is_one_entry() -> None:
     schema = parse_schema(default_text("\nderived:", AGE + "\nderived:"), "new.yaml")
     assert schema.feature_names == ["employed", "bank_balance", "annual_salary", "age", "saving_rate"]
     assert schema.monotone_constraints == (0, 1, -1, 0, 1)
-    assert schema.applicant_model().model_validate(GOOD | {"age": 18}).model_dump()["age"] == 18
+    assert schema.applicant_model().model_validate(GOOD | {"age": 18}).model_dump(by_alias=True)["age"] == 18
     with pytest.raises(ValidationError, match="age"):
         schema.applicant_model().model_validate(GOOD | {"age": 17})
 
@@ -248,3 +248,39 @@ def test_an_error_does_not_repeat_the_value(applicant: type[BaseModel]) -> None:
     with pytest.raises(ValidationError) as caught:
         applicant.model_validate(GOOD | {"bank_balance": -987654.25})
     assert "987654" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("example: 1\n", "example: 2\n", "the example must be an integer from 0 to 1"),
+        ("example: 1\n", "example: .nan\n", "finite number"),
+        ("    minimum: 0\n    maximum: 1\n", "    minimum: 0.5\n    maximum: 1\n", "must be whole numbers"),
+        ("    minimum: 0\n    maximum: 1\n", "    minimum: 1\n    maximum: 0\n", "the example must be"),
+        ("exclusive_minimum: 0", "exclusive_minimum: 0\n    minimum: 1", "not both"),
+        ("example: 8754.36", "example: 2026-13-45", "is not valid YAML"),
+    ],
+)
+def test_what_would_fail_later_is_refused_at_once(old: str, new: str, complaint: str) -> None:
+    with pytest.raises(SchemaError, match=complaint):
+        parse_schema(default_text(old, new), "own.yaml")
+
+
+def test_a_denominator_may_have_any_positive_lower_limit() -> None:
+    assert (
+        parse_schema(default_text("exclusive_minimum: 0", "minimum: 1"), "own.yaml").columns[2].allowed
+        == "a number ≥ 1"
+    )
+
+
+def test_large_limits_are_written_out() -> None:
+    schema = parse_schema(default_text("exclusive_minimum: 0", "minimum: 0.5\n    maximum: 1234567"), "own.yaml")
+    assert schema.columns[2].allowed == "a number from 0.5 to 1234567"
+
+
+@pytest.mark.parametrize("name", ["schema", "json", "copy", "model_dump", "model_config", "dict"])
+def test_a_column_may_have_a_name_that_pydantic_uses(name: str) -> None:
+    model = parse_schema(default_text("employed", name), "own.yaml").applicant_model()
+    sent = {name: 1, "bank_balance": 1.0, "annual_salary": 2.0}
+    assert model.model_validate_json(json.dumps(sent)).model_dump(by_alias=True) == sent
+    assert list(model.model_json_schema()["properties"]) == list(sent)

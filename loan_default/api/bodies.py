@@ -35,7 +35,7 @@ class ApplicantReader:
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False, include_input=False)
             raise self._explained(problems) from None
-        return [float(getattr(applicant, name)) for name in self._allowed]
+        return [float(value) for value in applicant.__dict__.values()]
 
     def _explained(self, problems: Sequence[Any]) -> MalformedBody | InvalidApplicant:
         if problems[0]["type"] == "json_invalid":

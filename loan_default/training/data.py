@@ -3,7 +3,10 @@
 All problems are reported in one go, each with the column, how many rows it has, and examples by line number.
 """
 
+import csv
 import hashlib
+import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +50,8 @@ def read_dataset(path: Path, schema: Schema) -> Dataset:
     Raises:
         DataError: one sentence that says everything that is wrong with the file.
     """
-    table = _read_csv(path)
+    content = _read_bytes(path)
+    table = _read_csv(content, path)
     headers = [column.header for column in schema.columns] + [schema.target.header]
     missing = [header for header in headers if header not in table.columns]
     if missing:
@@ -58,26 +62,50 @@ def read_dataset(path: Path, schema: Schema) -> Dataset:
     if table.empty:
         raise DataError(f"{path} has a header but no rows; training needs applicants of both classes.")
     problems: list[str] = []
-    applicants = np.column_stack([_numbers(table[c.header], c.header, c, problems) for c in schema.columns])
+    applicants = np.column_stack([_numbers(table[c.header], c, problems) for c in schema.columns])
     target = _target(table[schema.target.header], schema, problems)
     if problems:
         raise DataError(f"{path} cannot be trained on: {'; '.join(problems)}.")
-    return Dataset(applicants, target, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Dataset(applicants, target, hashlib.sha256(content).hexdigest())
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_bytes(path: Path) -> bytes:
     if not path.is_file():
         raise DataError(f"There is no file {path}; name the training data with --data.")
     try:
-        # Everything as text: what a value is gets decided by the declaration, not guessed from the file.
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error}") from error
+    if b"\0" in content:
+        raise DataError(f"{path} is not a readable UTF-8 CSV file: it holds NUL bytes.")
+    return content
+
+
+def _read_csv(content: bytes, path: Path) -> pd.DataFrame:
+    try:
+        header = next(csv.reader(io.StringIO(content.decode("utf-8-sig"))), [])
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if twice:
+            raise DataError(f"{path} has more than one column called {_listed(twice)}.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines with more fields than the header
+            # Everything as text: what a value is gets decided by the declaration, not guessed from the file.
+            table = pd.read_csv(
+                io.BytesIO(content),
+                dtype=str,
+                keep_default_na=False,
+                encoding="utf-8-sig",
+                index_col=False,
+                skip_blank_lines=False,  # so that a row's index is its line
+            )
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; training needs a CSV file with a header and rows.") from error
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path} is not a readable UTF-8 CSV file: {error}") from error
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a readable UTF-8 CSV file: {' '.join(str(error).split())}") from error
+    return table[~(table == "").all(axis=1)]
 
 
-def _numbers(texts: "pd.Series[str]", header: str, column: Column, problems: list[str]) -> NDArray[np.float64]:
+def _numbers(texts: "pd.Series[str]", column: Column, problems: list[str]) -> NDArray[np.float64]:
     values = np.array(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
     wrong = ~np.isfinite(values)
     if column.type == "integer":
@@ -88,16 +116,17 @@ def _numbers(texts: "pd.Series[str]", header: str, column: Column, problems: lis
         wrong |= values <= column.exclusive_minimum
     if column.maximum is not None:
         wrong |= values > column.maximum
-    _report(wrong, texts, f"{header!r} must be {column.allowed}", problems)
+    _report(wrong, texts, f"{column.header!r} must be {column.allowed}", problems)
     return values
 
 
 def _target(texts: "pd.Series[str]", schema: Schema, problems: list[str]) -> NDArray[np.int64]:
     values = np.array(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
     header = schema.target.header
-    _report(~np.isin(values, (0.0, 1.0)), texts, f"{header!r} must be 0 or 1", problems)
+    wrong = ~np.isin(values, (0.0, 1.0))
+    _report(wrong, texts, f"{header!r} must be 0 or 1", problems)
     target: NDArray[np.int64] = (values == schema.target.positive).astype(np.int64)
-    if not problems and len(np.unique(target)) < 2:
+    if not wrong.any() and len(np.unique(target)) < 2:
         kind = "a default" if target[0] else "no default"
         problems.append(f"every row of {header!r} is {kind}, and a model needs both")
     return target
@@ -106,9 +135,10 @@ def _target(texts: "pd.Series[str]", schema: Schema, problems: list[str]) -> NDA
 def _report(wrong: NDArray[np.bool_], texts: "pd.Series[str]", rule: str, problems: list[str]) -> None:
     if not wrong.any():
         return
-    lines = np.flatnonzero(wrong)
-    examples = ", ".join(f"{texts.iloc[i]!r} in line {i + _FIRST_LINE}" for i in lines[:_EXAMPLES])
-    problems.append(f"{rule}, but {len(lines):,} of {len(texts):,} rows are not ({examples})")
+    rows = texts[wrong]
+    lines = rows.index[:_EXAMPLES].tolist()
+    examples = ", ".join(f"{text!r} in line {row + _FIRST_LINE}" for row, text in zip(lines, rows, strict=False))
+    problems.append(f"{rule}, but {len(rows):,} of {len(texts):,} rows are not ({examples})")
 
 
 def _listed(names: list[str]) -> str:

@@ -75,6 +75,11 @@ def fit_decision(
         progress()
     calibration = fit_calibration(margins, data.target)
     threshold = highest_threshold(calibration.pd(margins), data.target, options.recall_floor)
+    if not 0 < threshold < 1:
+        raise DataError(
+            "The columns tell who defaults without a doubt, which no applicant's data do: look for a column that is "
+            "known only after the loan was granted."
+        )
     booster = _fit_booster(data.applicants, data.target, schema, options)
     progress()
     policy = Policy(name="recall-floor", recall_floor=options.recall_floor)
@@ -100,9 +105,19 @@ def folds(data: Dataset, options: FitOptions) -> list[tuple[NDArray[np.int64], N
 
 
 def fit_calibration(margins: NDArray[np.float64], target: NDArray[np.int64]) -> Calibration:
-    """Platt scaling by maximum likelihood (no penalty) on out-of-fold margins, (n,), and what came of them, (n,)."""
+    """Platt scaling by maximum likelihood (no penalty) on out-of-fold margins, (n,), and what came of them, (n,).
+
+    Raises:
+        DataError: the margins rank no better than chance, or worse.
+    """
     fitted = LogisticRegression(C=np.inf).fit(margins[:, None], target)
-    return Calibration(slope=float(fitted.coef_[0, 0]), intercept=float(fitted.intercept_[0]))
+    slope = float(fitted.coef_[0, 0])
+    if slope <= 0:
+        raise DataError(
+            "The columns do not tell who defaults: out of fold, a higher score does not go with more defaults. "
+            "Check the target, and the declared directions of risk."
+        )
+    return Calibration(slope=slope, intercept=float(fitted.intercept_[0]))
 
 
 def _fit_booster(
@@ -134,6 +149,6 @@ def _fit_booster(
 def _smote(target: NDArray[np.int64], options: FitOptions) -> SMOTE | str:
     """SMOTE up to the wanted ratio of defaults to others, or nothing when the data already have it."""
     defaults = int(target.sum())
-    if defaults >= options.smote_ratio * (len(target) - defaults):
+    if defaults >= int(options.smote_ratio * (len(target) - defaults)):
         return "passthrough"
     return SMOTE(sampling_strategy=options.smote_ratio, k_neighbors=_SMOTE_NEIGHBOURS, random_state=options.seed)

@@ -1,8 +1,8 @@
 """Which rows the model never sees in training: a stratified hold-out that follows from the rows, not from a seed.
 
 A row's place is the hash of its values. Training again, with another seed or after rows were added, keeps the same
-applicants in the hold-out, so two models can be compared on rows neither has seen; and identical rows always fall on
-the same side, so none can leak across.
+applicants in the hold-out, so two models can be compared on rows neither has seen; and identical rows of one class
+always fall on the same side.
 """
 
 import hashlib

@@ -52,7 +52,9 @@ def test_concurrent_callers_each_get_the_models_own_answer_to_the_last_bit(serve
 
     async def all_of_them() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=32)
-        async with httpx.AsyncClient(base_url=server.url, headers={"X-API-Key": KEY}, limits=limits) as client:
+        async with httpx.AsyncClient(
+            base_url=server.url, headers={"X-API-Key": KEY}, limits=limits, timeout=60
+        ) as client:
             return await asyncio.gather(*(client.post("/api/v1/predict", json=one) for one in applicants))
 
     answers = [answer.json()["data"]["probability"] for answer in asyncio.run(all_of_them())]

@@ -156,5 +156,35 @@ def test_a_shorter_line_lacks_values(tmp_path: Path, schema: Schema) -> None:
     assert "'Defaulted?' must be 0 or 1, but 1 of 3 rows are not" in message
 
 
-def test_a_comma_at_the_end_of_every_line_is_refused(tmp_path: Path, schema: Schema) -> None:
-    refusal(tmp_path, schema, HEADER + GOOD.replace("\n", ",\n"))
+def test_an_empty_field_at_the_end_of_every_line_changes_nothing(tmp_path: Path, schema: Schema) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(HEADER + GOOD.replace("\n", ",\n"))
+    padded = read_dataset(path, schema)
+    path.write_text(HEADER + GOOD)
+    plain = read_dataset(path, schema)
+    assert (padded.applicants.tolist(), padded.target.tolist()) == (plain.applicants.tolist(), plain.target.tolist())
+
+
+def test_more_fields_than_columns_are_refused_rather_than_shifted(tmp_path: Path, schema: Schema) -> None:
+    assert "is not a readable UTF-8 CSV file" in refusal(tmp_path, schema, HEADER + GOOD.replace("\n", ",9\n"))
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path, schema: Schema) -> None:
+    content = (HEADER + GOOD).replace("\n", ",1\n").replace("Defaulted?,1", "Defaulted?,Employed")
+    assert "more than one column called 'Employed'" in refusal(tmp_path, schema, content)
+
+
+def test_blank_lines_are_skipped_and_counted(tmp_path: Path, schema: Schema) -> None:
+    assert "'much' in line 6" in refusal(tmp_path, schema, HEADER + GOOD + "\n\n3,1,much,1000,0\n")
+
+
+def test_one_class_is_reported_beside_other_problems(tmp_path: Path, schema: Schema) -> None:
+    message = refusal(tmp_path, schema, HEADER + "1,1,much,1000,0\n")
+    assert "'much' in line 2" in message
+    assert "a model needs both" in message
+
+
+def test_the_file_name_says_nothing_about_compression(tmp_path: Path, schema: Schema) -> None:
+    path = tmp_path / "data.csv.zip"
+    path.write_text(HEADER + GOOD)
+    assert len(read_dataset(path, schema)) == 2

@@ -1,5 +1,6 @@
 """Fitting: reproducible to the last byte, SMOTE inside training folds only, and calibration that undoes SMOTE."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -200,3 +201,36 @@ def test_a_higher_recall_floor_never_raises_the_threshold(some: Dataset, schema:
 def test_options_out_of_range_or_unknown_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         FitOptions.model_validate(wrong)
+
+
+def small_dataset(seed: int, defaults: int, rows: int, signal: float = 0.0) -> Dataset:
+    """Invented applicants; with `signal`, those who default owe that much more."""
+    generator = np.random.default_rng(seed)
+    target = np.zeros(rows, dtype=np.int64)
+    target[:defaults] = 1
+    owed = generator.uniform(0, 1000, rows) + signal * target
+    columns = [generator.integers(0, 2, rows), owed, generator.uniform(1, 1000, rows)]
+    return Dataset(np.column_stack(columns).astype(np.float64), target, "")
+
+
+def test_a_class_just_below_the_smote_ratio_is_left_alone(schema: Schema) -> None:
+    data = small_dataset(0, 48, 246, signal=500)  # 24 defaults and 99 others in each fold: a quarter, less a row
+    fitted = fit_decision(data, schema, FitOptions(smote_ratio=0.25, folds=2, trees=20))
+    assert fitted.decision.calibration.slope > 0
+
+
+def test_data_without_signal_are_a_clear_error(schema: Schema) -> None:
+    refusals = []
+    for seed in range(12):
+        with contextlib.suppress(DataError):
+            fit_decision(small_dataset(seed, 20, 300), schema, FitOptions(trees=20))
+            continue
+        refusals.append(seed)
+    assert refusals, "chance alone should rank some of these the wrong way round"
+    with pytest.raises(DataError, match="do not tell who defaults"):
+        fit_decision(small_dataset(refusals[0], 20, 300), schema, FitOptions(trees=20))
+
+
+def test_data_that_give_the_target_away_are_a_clear_error(schema: Schema) -> None:
+    with pytest.raises(DataError, match="known only after the loan was granted"):
+        fit_decision(small_dataset(0, 60, 300, signal=1e6), schema, FitOptions(trees=500, depth=6, learning_rate=1.0))
