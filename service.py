@@ -15,7 +15,7 @@ from bentoml.exceptions import ServiceUnavailable
 from pydantic import BaseModel
 
 from loan_default.api.envelope import render_error
-from loan_default.api.native import NATIVE_PATHS, batch_argument, packed_model
+from loan_default.api.native import MAX_LIST_BYTES, NATIVE_PATHS, LimitedBody, batch_argument, packed_model
 from loan_default.api.observe import Observe
 from loan_default.api.online import Online, Prediction
 from loan_default.api.rest import REST_PATHS, RestFace
@@ -71,5 +71,6 @@ for _middleware, _options in (
     (Observe, {"routes": [*REST_PATHS, *NATIVE_PATHS]}),
     (KeyRequired, {"keys": _online.keys, "render": render_error}),
     (RestFace, {"online": _online}),
+    (LimitedBody, {"most": MAX_LIST_BYTES}),
 ):
     LoanDefault.add_asgi_middleware(_middleware, **_options)  # type: ignore[attr-defined]  # it is a Service by now

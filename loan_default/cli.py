@@ -1,6 +1,7 @@
 """The `loan-default` command: the outermost layer. It imports what a command needs when the command is called."""
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from loan_default import __version__
-from loan_default.errors import LoanDefaultError, PromotionRefused
+from loan_default.errors import LoanDefaultError, PromotionRefused, SettingsError
 from loan_default.schema import DEFAULT_SCHEMA
 from loan_default.settings import Settings, read_settings
 
@@ -94,7 +95,18 @@ def _serve(settings: Settings) -> NoReturn:
         find_served(settings, PROJECT)
     except ModelUnavailable:
         _train(settings, DEFAULT_DATA, DEFAULT_SCHEMA, {})
+    _require_free_port(settings)
     _become_bentoml(settings, "serve", SERVICE, "--host", settings.host, "--port", str(settings.port))
+
+
+def _require_free_port(settings: Settings) -> None:
+    try:
+        with socket.create_server((settings.host, settings.port)):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}): set HOST or PORT to another."
+        ) from error
 
 
 def _become_bentoml(settings: Settings, *arguments: str) -> NoReturn:

@@ -1,15 +1,20 @@
 """What BentoML must know when the service is declared: the type `predict` takes, and the model that a Bento packs."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import bentoml
 import click
-from bentoml.exceptions import NotFound
+from bentoml.exceptions import BentoMLException, NotFound
 from pydantic import Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loan_default.api.online import Online
 from loan_default.errors import ModelUnavailable
 from loan_default.schema import Schema
+
+# Room for the longest list of the widest applicants.
+MAX_LIST_BYTES = 4 * 1024 * 1024
 
 # BentoML's own routes, as far as they are worth a label in the metrics.
 NATIVE_PATHS = ("/", "/predict", "/schema.json", "/docs.json")
@@ -36,6 +41,31 @@ def packed_model(online: Online) -> bentoml.models.BentoModel | None:
             ) from error
         return None
     return bentoml.models.BentoModel(tag)
+
+
+class LimitedBody:
+    """ASGI middleware in front of BentoML's router: no body over `most` bytes is read, whatever length it announces."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI call."""
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._most:
+                # BentoML answers its own exceptions in its own shape.
+                raise BentoMLException(
+                    f"The body is larger than {self._most:,} bytes.", error_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                )
+            return message
+
+        await self._app(scope, limited if scope["type"] == "http" else receive, send)
 
 
 def _building() -> bool:

@@ -5,6 +5,7 @@ import json
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import bentoml
@@ -15,6 +16,7 @@ import pytest
 from installation import KEY, ROOT, Installation, Server, environment, free_port, serving
 from prometheus_client.parser import text_string_to_metric_families
 
+from loan_default.api.native import MAX_LIST_BYTES
 from loan_default.model import LoanModel
 from loan_default.served import find_served
 from loan_default.settings import Settings
@@ -98,6 +100,19 @@ def test_the_native_face_refuses_bad_lists_in_bentomls_own_shape(server: Server,
         answer = client.post("/predict", json={"applications": applications})
     assert answer.status_code == 400
     assert "error" in answer.json()
+
+
+def test_the_native_face_reads_no_oversized_body_and_no_pickle(server: Server) -> None:
+    def unannounced() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b" " * 1_000_000
+
+    with server.client() as client:
+        large = client.post("/predict", content=b" " * (MAX_LIST_BYTES + 1))
+        pickled = client.post("/predict", content=b"x", headers={"content-type": "application/vnd.bentoml+pickle"})
+        chunked = client.post("/predict", content=unannounced())
+    assert (large.status_code, chunked.status_code, pickled.status_code) == (413, 413, 415)
+    assert "larger than" in large.text
 
 
 def test_keys_are_asked_for_on_both_faces_and_the_schema(server: Server) -> None:
