@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loan_default import metrics
 from loan_default.api.bodies import ApplicantReader
-from loan_default.api.envelope import API_PREFIX, render_error, success
+from loan_default.api.envelope import API_PREFIX, failure, success
 from loan_default.api.online import Online
 from loan_default.errors import LoanDefaultError, ModelUnavailable, NoSuchCall, WrongMethod
 
@@ -45,16 +45,15 @@ class RestFace:
             return
         try:
             response = await self._answer(Request(scope, receive))
-            await response(scope, receive, send)
         except LoanDefaultError as error:
-            await render_error(error, scope, receive, send)
+            response = failure(error)
         except ClientDisconnect:
             logger.debug("The caller went away before its body had arrived")
+            return
         except Exception:  # noqa: BLE001  # the last resort: log it, answer in our shape
             logger.exception("Unexpected error")
-            await render_error(
-                LoanDefaultError("Something went wrong here; the log has the details."), scope, receive, send
-            )
+            response = failure(LoanDefaultError("Something went wrong here; the log has the details."))
+        await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
         call = _CALLS.get(request.scope["path"])
