@@ -3,7 +3,6 @@
 import asyncio
 import json
 import stat
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,16 +197,8 @@ def test_without_a_model_it_starts_lives_and_says_what_to_do(tmp_path: Path) -> 
 
 
 def test_a_wrong_setting_ends_the_start_with_its_name_and_what_is_allowed(tmp_path: Path) -> None:
-    variables = {**environment(tmp_path), "MODEL_STAGE": "canary"}
-    done = subprocess.run(
-        ["bentoml", "serve", "service:LoanDefault"],
-        cwd=ROOT,
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    fresh = Installation(tmp_path, environment(tmp_path), "")
+    done = fresh.run("bentoml", "serve", "service:LoanDefault", MODEL_STAGE="canary")
     assert done.returncode != 0
     assert "MODEL_STAGE: Input should be 'production' or 'staging'" in done.stdout + done.stderr
 
