@@ -32,7 +32,7 @@ _online = Online(_settings, Path(__file__).resolve().parent)
 if TYPE_CHECKING:
     Applications = list[BaseModel]
 else:
-    Applications = batch_argument(_online.schema, _MAX_BATCH)
+    Applications = batch_argument(_online.applicant_model, _MAX_BATCH)
 
 
 @bentoml.service(

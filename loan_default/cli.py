@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from loan_default import __version__
-from loan_default.errors import LoanDefaultError, PromotionRefused, SettingsError
+from loan_default.errors import LoanDefaultError, ModelUnavailable, PromotionRefused, SettingsError
 from loan_default.schema import DEFAULT_SCHEMA
 from loan_default.settings import Settings, read_settings
 
@@ -88,14 +88,13 @@ def _train(settings: Settings, data: Path, schema: Path, options: Mapping[str, f
 
 
 def _serve(settings: Settings) -> NoReturn:
-    from loan_default.errors import ModelUnavailable
     from loan_default.served import find_served
 
+    _require_free_port(settings)  # before the minute that training may take
     try:
         find_served(settings, PROJECT)
     except ModelUnavailable:
         _train(settings, DEFAULT_DATA, DEFAULT_SCHEMA, {})
-    _require_free_port(settings)
     _become_bentoml(settings, "serve", SERVICE, "--host", settings.host, "--port", str(settings.port))
 
 

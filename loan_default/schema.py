@@ -5,7 +5,8 @@ limits, unit and direction of risk. The feature matrix (`features.py`), request 
 XGBoost's monotone constraints follow from it; no other module names a column.
 """
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,6 +20,8 @@ DEFAULT_SCHEMA = Path(__file__).resolve().parent.parent / "data" / "Default_Fin.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Risk = Literal["up", "down", "none"]
+
+Limit = tuple[str, Callable[[Any, Any], Any], float]
 
 _MONOTONE: dict[Risk, int] = {"up": 1, "down": -1, "none": 0}
 _TYPES = {"integer": int, "number": float}
@@ -57,17 +60,19 @@ class Column(_Risky):
         numbers = (self.minimum, self.exclusive_minimum, self.maximum, self.example)
         if self.type == "integer" and any(number is not None and not number.is_integer() for number in numbers):
             raise ValueError("the limits and the example of an integer column must be whole numbers")
-        if not self.admits(self.example):
+        if not all(holds(self.example, bound) for _, holds, bound in self.limits):
             raise ValueError(f"the example must be {self.allowed}")
         return self
 
-    def admits(self, value: float) -> bool:
-        """Whether a number lies within the limits."""
-        return (
-            (self.minimum is None or value >= self.minimum)
-            and (self.exclusive_minimum is None or value > self.exclusive_minimum)
-            and (self.maximum is None or value <= self.maximum)
+    @property
+    def limits(self) -> list[Limit]:
+        """The declared limits: sign, comparison that must hold (numbers or arrays of them), and bound."""
+        declared = (
+            ("≥", operator.ge, self.minimum),
+            (">", operator.gt, self.exclusive_minimum),
+            ("≤", operator.le, self.maximum),
         )
+        return [(sign, holds, bound) for sign, holds, bound in declared if bound is not None]
 
     @property
     def always_positive(self) -> bool:
@@ -80,11 +85,7 @@ class Column(_Risky):
         kind = "an integer" if self.type == "integer" else "a number"
         if self.minimum is not None and self.maximum is not None:
             return f"{kind} from {_plain(self.minimum)} to {_plain(self.maximum)}"
-        limits = [
-            f"{sign} {_plain(limit)}"
-            for sign, limit in (("≥", self.minimum), (">", self.exclusive_minimum), ("≤", self.maximum))
-            if limit is not None
-        ]
+        limits = [f"{sign} {_plain(bound)}" for sign, _, bound in self.limits]
         return " ".join([kind, " and ".join(limits)]).rstrip()
 
 

@@ -23,11 +23,15 @@ _READY_WITHIN_S = 90
 
 @dataclass(frozen=True)
 class Installation:
-    """A state folder and the environment that points every command at it."""
+    """A state folder, and every command of the project pointed at it."""
 
     state: Path
-    environment: dict[str, str]
-    training_output: str
+    training_output: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This environment without any setting of ours, pointed at the state folder."""
+        return environment(self.state)
 
     def run(self, *command: str, timeout_s: float = 240, **extra: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the project to its end."""

@@ -17,8 +17,8 @@ _LONGEST_ECHO = 64
 class ApplicantReader:
     """Turns the body of a request into one applicant's columns."""
 
-    def __init__(self, schema: Schema) -> None:
-        self._model: type[BaseModel] = schema.applicant_model()
+    def __init__(self, schema: Schema, model: type[BaseModel]) -> None:
+        self._model = model
         self._allowed: Mapping[str, str] = {column.name: column.allowed for column in schema.columns}
 
     async def read(self, request: Request) -> list[float]:

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 import bentoml
 import click
 from bentoml.exceptions import BentoMLException, NotFound
-from pydantic import Field
+from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loan_default.api.online import Online
 from loan_default.errors import ModelUnavailable
-from loan_default.schema import Schema
 
 # Room for the longest list of the widest applicants.
 MAX_LIST_BYTES = 4 * 1024 * 1024
@@ -20,9 +19,9 @@ MAX_LIST_BYTES = 4 * 1024 * 1024
 NATIVE_PATHS = ("/", "/predict", "/schema.json", "/docs.json")
 
 
-def batch_argument(schema: Schema, most: int) -> Any:
-    """The type of BentoML's `predict` argument: a list of 1 to `most` applicants as `schema` declares them."""
-    return Annotated[list[schema.applicant_model()], Field(min_length=1, max_length=most)]  # type: ignore[misc]
+def batch_argument(applicant: type[BaseModel], most: int) -> Any:
+    """The type of BentoML's `predict` argument: a list of 1 to `most` applicants."""
+    return Annotated[list[applicant], Field(min_length=1, max_length=most)]  # type: ignore[valid-type]
 
 
 def packed_model(online: Online) -> bentoml.models.BentoModel | None:
@@ -31,16 +30,16 @@ def packed_model(online: Online) -> bentoml.models.BentoModel | None:
     Raises:
         ModelUnavailable: `bentoml build` was called, and it would make a Bento without a model.
     """
-    try:
-        tag = online.find_served().tag
-        bentoml.models.get(tag)  # BentoML may have been started with another BENTOML_HOME
-    except (ModelUnavailable, NotFound) as error:
-        if _building():
-            raise ModelUnavailable(
-                f"The Bento would carry no model; use `make bento`, or export BENTOML_HOME. {error}"
-            ) from error
-        return None
-    return bentoml.models.BentoModel(tag)
+    problem = online.problem
+    if online.served is not None:
+        try:
+            bentoml.models.get(online.served.tag)
+            return bentoml.models.BentoModel(online.served.tag)
+        except NotFound as error:  # BentoML was started with another BENTOML_HOME
+            problem = str(error)
+    if _building():
+        raise ModelUnavailable(f"The Bento would carry no model; use `make bento`, or export BENTOML_HOME. {problem}")
+    return None
 
 
 class LimitedBody:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from loan_default.api.scorer import Score, Scorer
 from loan_default.decision import Band
-from loan_default.errors import LoanDefaultError, ModelFileError, ModelUnavailable
+from loan_default.errors import LoanDefaultError, ModelUnavailable
 from loan_default.metrics import MODEL_INFO, PREDICTION_SECONDS, PREDICTIONS, RESULTS
-from loan_default.schema import DEFAULT_SCHEMA, Schema, load_schema
+from loan_default.schema import DEFAULT_SCHEMA, load_schema
 from loan_default.security import Keys, load_keys
 from loan_default.served import REGISTERED_NAME, Served, find_served
 from loan_default.settings import Settings
@@ -33,22 +33,76 @@ class Prediction(BaseModel):
     features_used: dict[str, int | float] = Field(description="The numbers the model saw, derived ones included.")
 
 
+class Loaded:
+    """A model that answers, with what its answers need at hand; one reference, so that parts never mix."""
+
+    def __init__(self, served: Served, model: "LoanModel") -> None:
+        self.served = served
+        self.model = model
+        self.scorer = Scorer(model)
+        schema = model.schema
+        integers = {column.name for column in schema.columns if column.type == "integer"}
+        self._features = [(name, int if name in integers else float) for name in schema.feature_names]
+
+    def answer(self, score: Score, face: str) -> Prediction:
+        """The answer that follows from a score; counts it."""
+        decision = self.model.decision
+        band = decision.band(score.pd)
+        PREDICTIONS.labels(face).inc()
+        RESULTS.labels(band).inc()
+        return Prediction.model_construct(
+            prediction=int(score.pd >= decision.threshold),
+            probability=score.pd,
+            default_risk=band,
+            threshold=decision.threshold,
+            model_version=self.served.version,
+            features_used={
+                name: shown(value) for (name, shown), value in zip(self._features, score.features, strict=True)
+            },
+        )
+
+    def info(self) -> dict[str, object]:
+        """What `GET /api/v1/model/info` says of the model itself."""
+        schema, about, decision = self.model.schema, self.model.about, self.model.decision
+        return {
+            "name": REGISTERED_NAME,
+            "version": self.served.version,
+            "tag": self.served.tag,
+            "run_id": about.run_id,
+            "created_at": about.created_at.isoformat(),
+            "model_type": about.model_type,
+            "features": schema.column_names,
+            "engineered_features": schema.derived_names,
+            "threshold": decision.threshold,
+            "medium_from": decision.medium_from,
+            "policy": decision.policy.model_dump(),
+            "metrics": about.metrics,
+        }
+
+
 class Online:
-    """The state of one online worker."""
+    """The state of one online worker.
+
+    Attributes:
+        served: the model to answer with, found once, when the service is declared; None when there is none.
+        problem: why there is no loaded model, and what to do about it.
+        schema: that model's columns; the default ones while there is no model.
+        applicant_model: the request type built from them, for both faces.
+    """
 
     def __init__(self, settings: Settings, source: Path) -> None:
         self._settings = settings
-        self._source = source
         self._keys = Keys([])
-        self._served: Served | None = None
-        self._model: LoanModel | None = None
-        self._scorer: Scorer | None = None
-        self._problem = "The server is starting."
-        self.schema = self._declared_schema()
-
-    def find_served(self) -> Served:
-        """The model to answer with, loaded or not; raises ModelUnavailable with the reason when there is none."""
-        return find_served(self._settings, self._source)
+        self._loaded: Loaded | None = None
+        self.served: Served | None = None
+        self.problem = "The server is starting."
+        self.schema = load_schema(DEFAULT_SCHEMA)
+        try:
+            self.served = find_served(settings, source)
+            self.schema = load_schema(self.served.model_folder / "schema.json")
+        except LoanDefaultError as error:  # an unreadable model is refused for good when it is loaded
+            self.problem = error.message
+        self.applicant_model = self.schema.applicant_model()
 
     def start(self) -> None:
         """Load keys and model. Without a model the worker starts all the same, is not ready, and says why."""
@@ -58,95 +112,44 @@ class Online:
         try:
             self._load()
         except LoanDefaultError as error:
-            self._problem = error.message
-            logger.error("Not ready: {}", error.message)
+            self.problem = error.message
+        if self._loaded is None:
+            logger.error("Not ready: {}", self.problem)
 
     def keys(self) -> Keys:
         """The keys that are valid now."""
         return self._keys
 
-    def require_model(self) -> "LoanModel":
+    def require_loaded(self) -> Loaded:
         """The loaded model; raises ModelUnavailable with the reason when there is none."""
-        if self._model is None:
-            raise ModelUnavailable(self._problem)
-        return self._model
-
-    def _require_scorer(self) -> Scorer:
-        if self._scorer is None:
-            raise ModelUnavailable(self._problem)
-        return self._scorer
-
-    @property
-    def version(self) -> str:
-        """The loaded model's version in the registry; empty without a model."""
-        return "" if self._served is None else self._served.version
+        if self._loaded is None:
+            raise ModelUnavailable(self.problem)
+        return self._loaded
 
     async def predict_one(self, applicant: Sequence[float]) -> Prediction:
         """Answer the REST face for one validated applicant: its columns in the schema's order."""
+        loaded = self.require_loaded()
         with PREDICTION_SECONDS.labels("rest").time():
-            score = await self._require_scorer().submit(applicant)
-        return self._answer(score, "rest")
+            score = await loaded.scorer.submit(applicant)
+        return loaded.answer(score, "rest")
 
     def predict_many(self, applicants: Sequence[Sequence[float]]) -> list[Prediction]:
         """Answer BentoML's own face for a list of validated applicants, at least one."""
+        loaded = self.require_loaded()
         with PREDICTION_SECONDS.labels("native").time():
-            scores = self._require_scorer().score(applicants)
-        return [self._answer(score, "native") for score in scores]
+            scores = loaded.scorer.score(applicants)
+        return [loaded.answer(score, "native") for score in scores]
 
     def model_info(self) -> dict[str, object]:
         """What `GET /api/v1/model/info` says."""
-        model = self.require_model()
-        about, decision = model.about, model.decision
-        return {
-            "name": REGISTERED_NAME,
-            "version": self.version,
-            "alias": self._settings.model_stage,
-            "tag": "" if self._served is None else self._served.tag,
-            "run_id": about.run_id,
-            "created_at": about.created_at.isoformat(),
-            "model_type": about.model_type,
-            "features": self.schema.column_names,
-            "engineered_features": self.schema.derived_names,
-            "threshold": decision.threshold,
-            "medium_from": decision.medium_from,
-            "policy": decision.policy.model_dump(),
-            "metrics": about.metrics,
-        }
-
-    def _answer(self, score: Score, face: str) -> Prediction:
-        decision = self.require_model().decision
-        band = decision.band(score.pd)
-        PREDICTIONS.labels(face).inc()
-        RESULTS.labels(band).inc()
-        return Prediction.model_construct(
-            prediction=int(score.pd >= decision.threshold),
-            probability=score.pd,
-            default_risk=band,
-            threshold=decision.threshold,
-            model_version=self.version,
-            features_used=self._features_used(score.features),
-        )
-
-    def _features_used(self, features: Sequence[float]) -> dict[str, int | float]:
-        columns = self.schema.columns
-        used: dict[str, int | float] = dict(zip(self.schema.feature_names, features, strict=True))
-        used.update({c.name: int(used[c.name]) for c in columns if c.type == "integer"})
-        return used
+        return {**self.require_loaded().info(), "alias": self._settings.model_stage}
 
     def _load(self) -> None:
+        if self.served is None:
+            return
         from loan_default.model import LoanModel  # XGBoost takes a second, and the supervisor does without it
 
-        served = self.find_served()
-        model = LoanModel.load(served.model_folder)
-        if model.schema != self.schema:
-            raise ModelFileError(f"{served.tag} has other columns than this server was started with: start it again.")
-        self._served, self._model, self._scorer = served, model, Scorer(model)
-        MODEL_INFO.labels(REGISTERED_NAME, served.version, self._settings.model_stage).set(1)
-        logger.info("Serving {} (version {}, {})", served.tag, served.version, self._settings.model_stage)
-
-    def _declared_schema(self) -> Schema:
-        """The columns of the model to serve; the default ones while there is no model."""
-        try:
-            return load_schema(self.find_served().model_folder / "schema.json")
-        except LoanDefaultError:
-            return load_schema(DEFAULT_SCHEMA)
+        self._loaded = Loaded(self.served, LoanModel.load(self.served.model_folder))
+        version, stage = self.served.version, self._settings.model_stage
+        MODEL_INFO.labels(REGISTERED_NAME, version, stage).set(1)
+        logger.info("Serving {} (version {}, {})", self.served.tag, version, stage)

@@ -36,7 +36,7 @@ class RestFace:
     def __init__(self, app: ASGIApp, online: Online) -> None:
         self._native = app
         self._online = online
-        self._reader = ApplicantReader(online.schema)
+        self._reader = ApplicantReader(online.schema, online.applicant_model)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
@@ -67,7 +67,7 @@ class RestFace:
 
     async def predict(self, request: Request) -> Response:
         """Score one applicant."""
-        self._online.require_model()  # without one, say so before looking at the body
+        self._online.require_loaded()  # without one, say so before looking at the body
         prediction = await self._online.predict_one(await self._reader.read(request))
         return success(prediction.model_dump(), "Scored.")
 
@@ -82,8 +82,8 @@ class RestFace:
     async def ready(self, _: Request) -> Response:
         """A model is loaded; otherwise 503, with what to do about it."""
         try:
-            self._online.require_model()
-            return JSONResponse({"status": "ready", "model_version": self._online.version})
+            version = self._online.require_loaded().served.version
+            return JSONResponse({"status": "ready", "model_version": version})
         except ModelUnavailable as error:
             return JSONResponse({"status": "not ready", "message": error.message}, HTTPStatus.SERVICE_UNAVAILABLE)
 

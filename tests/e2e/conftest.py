@@ -4,17 +4,17 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from installation import ROOT, Installation, Server, environment, serving
+from installation import ROOT, Installation, Server, serving
 
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Trained once for all end-to-end tests."""
     state = tmp_path_factory.mktemp("installation") / "state"
-    untrained = Installation(state, environment(state), "")
+    untrained = Installation(state)
     done = untrained.run(sys.executable, "train.py", COLUMNS="160")
     assert done.returncode == 0, done.stderr
-    return Installation(state, untrained.environment, done.stdout)
+    return Installation(state, done.stdout)
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def test_exported_to_a_machine_with_an_empty_store_it_takes_its_own_model(
 
 
 def test_without_a_model_the_build_is_refused(tmp_path: Path) -> None:
-    empty = Installation(tmp_path, environment(tmp_path), "")
+    empty = Installation(tmp_path)
     done = empty.run("bentoml", "build")
     assert done.returncode != 0
     assert "The Bento would carry no model" in done.stdout + done.stderr

@@ -197,7 +197,7 @@ def test_without_a_model_it_starts_lives_and_says_what_to_do(tmp_path: Path) -> 
 
 
 def test_a_wrong_setting_ends_the_start_with_its_name_and_what_is_allowed(tmp_path: Path) -> None:
-    fresh = Installation(tmp_path, environment(tmp_path), "")
+    fresh = Installation(tmp_path)
     done = fresh.run("bentoml", "serve", "service:LoanDefault", MODEL_STAGE="canary")
     assert done.returncode != 0
     assert "MODEL_STAGE: Input should be 'production' or 'staging'" in done.stdout + done.stderr

@@ -89,7 +89,7 @@ def test_the_registered_mlflow_model_answers_like_ours_to_the_last_bit(installat
 
 
 def test_the_same_seed_gives_the_same_model_file_and_figures(installation: Installation, tmp_path: Path) -> None:
-    again = Installation(tmp_path, environment(tmp_path), "")
+    again = Installation(tmp_path)
     assert again.run(sys.executable, "train.py").returncode == 0
     first, second = (
         find_served(Settings(_env_file=None, state_dir=state), ROOT).model_folder
@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_model_file_and_figures(installation: Insta
 
 
 def test_gates_that_fail_register_but_promote_nothing(tmp_path: Path) -> None:
-    refused = Installation(tmp_path, environment(tmp_path), "")
+    refused = Installation(tmp_path)
     done = refused.run("loan-default", "train", "--recall-floor", "0.3")
     assert done.returncode == 3
     assert "was registered but not promoted" in done.stderr
@@ -124,7 +124,7 @@ def test_bad_data_is_one_clear_sentence_and_exit_code_2(tmp_path: Path, content:
     path = tmp_path / "data.csv"
     if content is not None:
         path.write_text(content)
-    fresh = Installation(tmp_path / "state", environment(tmp_path / "state"), "")
+    fresh = Installation(tmp_path / "state")
     done = fresh.run(sys.executable, "train.py", "--data", str(path))
     assert done.returncode == 2
     assert complaint in done.stderr
@@ -152,7 +152,7 @@ def test_a_training_killed_at_any_step_can_simply_be_run_again(tmp_path: Path) -
         assert process.poll() is None, f"it ended before {trace} appeared"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    survivor = Installation(tmp_path, variables, "")
+    survivor = Installation(tmp_path)
     done = survivor.run(sys.executable, "train.py")
     assert done.returncode == 0, done.stderr
     assert served_model(survivor).about.seed == 42
@@ -160,7 +160,7 @@ def test_a_training_killed_at_any_step_can_simply_be_run_again(tmp_path: Path) -
 
 
 def test_a_half_written_import_is_replaced_and_promoting_twice_changes_nothing(tmp_path: Path) -> None:
-    torn = Installation(tmp_path, environment(tmp_path), "")
+    torn = Installation(tmp_path)
     assert torn.run(sys.executable, "train.py").returncode == 0
     settings = Settings(_env_file=None, state_dir=tmp_path)
     served = find_served(settings, ROOT)
