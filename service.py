@@ -59,7 +59,7 @@ class LoanDefault:
     @bentoml.api(batchable=True, max_batch_size=_MAX_BATCH, max_latency_ms=_TIMEOUT_S * 1000)  # type: ignore[untyped-decorator]
     async def predict(self, applications: Applications) -> list[Prediction]:
         """Score a list of applicants; the answers come in the same order."""
-        rows = [list(application.__dict__.values()) for application in applications]
+        rows = [_online.encoder.row(application) for application in applications]
         try:
             return _online.predict_many(rows)
         except ModelUnavailable as error:

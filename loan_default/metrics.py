@@ -35,6 +35,11 @@ PREDICTION_SECONDS = Histogram(
     buckets=_SECONDS,
 )
 RESULTS = Counter("loan_prediction_result_total", "Applicants scored online, by risk band.", ["default_risk"])
+UNKNOWN_CATEGORIES = Counter(
+    "loan_unknown_categories_total",
+    "Values that are no category the model knows, by column and by what became of them (refused or missing).",
+    ["column", "outcome"],
+)
 MODEL_INFO = Gauge(
     "loan_model_info",
     "1 for the model that answers.",
@@ -55,6 +60,11 @@ HTTP_SECONDS = Histogram(
 def method_label(method: str) -> str:
     """The method as a label: one of HTTP's own, or OTHER."""
     return method if method in _METHODS else "OTHER"
+
+
+def count_unknown_category(column: str, outcome: str) -> None:
+    """Count a value that is no category the model knows; the columns are the declared ones, so labels are bounded."""
+    UNKNOWN_CATEGORIES.labels(column, outcome).inc()
 
 
 def render() -> bytes:

@@ -12,6 +12,7 @@ from mlflow.pyfunc import PythonModel
 from mlflow.pyfunc.model import PythonModelContext
 
 from loan_default.model import LoanModel
+from loan_default.schema.applicant import Encoder
 from loan_default.served import LOAN_MODEL_FOLDER
 
 
@@ -29,8 +30,8 @@ class LoanDecision(PythonModel):  # type: ignore[misc]  # MLflow's base class is
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         """Probability (0 to 1), prediction (0 or 1) and risk band of each row."""
-        applicants = model_input[self._model.schema.column_names].to_numpy(dtype="float64")
-        probability = self._model.pd(applicants)
+        columns = [model_input[name].tolist() for name in self._model.schema.column_names]
+        probability = self._model.pd(Encoder(self._model.schema).table(columns))
         decision = self._model.decision
         return pd.DataFrame(
             {

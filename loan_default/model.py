@@ -98,10 +98,11 @@ class LoanModel:
         _check_files(folder)
         booster = _read_booster(folder / "booster.ubj", threads)
         schema = _read(folder / "schema.json", Schema)
-        if booster.feature_names != schema.feature_names:
+        taken, declared = _features(booster), list(zip(schema.feature_names, schema.feature_types, strict=True))
+        if taken != declared:
             raise ModelFileError(
-                f"The model in {folder.name} takes the features {booster.feature_names}, its schema.json declares "
-                f"{schema.feature_names}; train it again."
+                f"The model in {folder.name} takes the features {taken}, its schema.json declares {declared}; "
+                "train it again."
             )
         return cls.assemble(
             schema, booster, _read(folder / "decision.json", Decision), _read(folder / "about.json", About)
@@ -112,6 +113,11 @@ def raw_margins(booster: xgb.Booster, matrix: NDArray[np.float32]) -> NDArray[np
     """XGBoost's uncalibrated log-odds, (n,), for a feature matrix, (n, number of features)."""
     margins = booster.inplace_predict(matrix, predict_type="margin", validate_features=False)
     return np.asarray(margins, dtype=np.float64)
+
+
+def _features(booster: xgb.Booster) -> list[tuple[str, str]]:
+    """Name and XGBoost's type of each feature that a booster takes."""
+    return list(zip(booster.feature_names or (), booster.feature_types or (), strict=False))
 
 
 def _check_files(folder: Path) -> None:

@@ -172,6 +172,15 @@ def _signature(model: LoanModel) -> Any:
     from mlflow.types import ColSpec
     from mlflow.types import Schema as Columns
 
-    inputs = [ColSpec("long" if c.type == "integer" else "double", c.name) for c in model.schema.columns]
+    # pandas has integers and booleans that may be missing only as numbers and objects, so MLflow is told the former.
+    types = {"integer": "long", "number": "double", "boolean": "boolean", "category": "string"}
+    inputs = [
+        ColSpec(
+            "double" if c.may_be_missing and c.type in {"integer", "boolean"} else types[c.type],
+            c.name,
+            required=not c.may_be_missing,
+        )
+        for c in model.schema.columns
+    ]
     outputs = [ColSpec("double", "probability"), ColSpec("long", "prediction"), ColSpec("string", "default_risk")]
     return ModelSignature(inputs=Columns(inputs), outputs=Columns(outputs))

@@ -17,17 +17,18 @@ HEADER = "# Made by `make lock` from pyproject.toml. Do not edit.\n"
 
 
 def compile_lock(target: str, source: str, *options: str, text: str | None = None) -> None:
-    """Resolve `source` into the file `target`."""
-    command = ["uv", "pip", "compile", source, "--generate-hashes", "--no-header", "--no-emit-index-url", "--quiet"]
-    command += ["--no-emit-find-links", "--python-version", "3.11", *options]
-    done = subprocess.run(command, cwd=ROOT, input=text, text=True, check=True, capture_output=True)
-    (HERE / target).write_text(HEADER + done.stdout, encoding="utf-8")
-    print(f"{target}: {sum('==' in line for line in done.stdout.splitlines())} packages")
+    """Resolve `source` into the file `target`; versions pinned there already stay, unless an option upgrades them."""
+    path = HERE / target
+    command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", source, "--output-file", str(path)]
+    command += ["--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--quiet"]
+    subprocess.run([*command, "--python-version", "3.11", *options], cwd=ROOT, input=text, text=True, check=True)
+    pinned = path.read_text(encoding="utf-8")
+    path.write_text(HEADER + pinned, encoding="utf-8")
+    print(f"{target}: {sum('==' in line for line in pinned.splitlines())} packages")
 
 
 if __name__ == "__main__":
     upgrade = sys.argv[1:]  # for example --upgrade, or --upgrade-package bentoml
-    previous = ["--constraints", "requirements/dev.txt"] if (HERE / "dev.txt").exists() and not upgrade else []
-    compile_lock("dev.txt", "pyproject.toml", "--all-extras", *previous, *upgrade)
+    compile_lock("dev.txt", "pyproject.toml", "--all-extras", *upgrade)
     compile_lock("serving.txt", "pyproject.toml", "--constraints", "requirements/dev.txt")
     compile_lock("uv.txt", "-", text="uv\n")

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from loan_default.errors import BodyTooLarge, Detail, InvalidApplicant, MalformedBody, UnsupportedMediaType
 from loan_default.schema import Schema
+from loan_default.schema.applicant import Encoder
 
 # One applicant has a few hundred bytes; this leaves room for the widest declaration.
 MAX_APPLICANT_BYTES = 64 * 1024
@@ -17,8 +18,9 @@ _LONGEST_ECHO = 64
 class ApplicantReader:
     """Turns the body of a request into one applicant's columns."""
 
-    def __init__(self, schema: Schema, model: type[BaseModel]) -> None:
+    def __init__(self, schema: Schema, model: type[BaseModel], encoder: Encoder) -> None:
         self._model = model
+        self._encoder = encoder
         self._allowed: Mapping[str, str] = {column.name: column.allowed for column in schema.columns}
 
     async def read(self, request: Request) -> list[float]:
@@ -35,7 +37,7 @@ class ApplicantReader:
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False, include_input=False)
             raise self._explained(problems) from None
-        return [float(value) for value in applicant.__dict__.values()]
+        return self._encoder.row(applicant)
 
     def _explained(self, problems: Sequence[Any]) -> MalformedBody | InvalidApplicant:
         if problems[0]["type"] == "json_invalid":

@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field
 from loan_default.api.scorer import Score, Scorer
 from loan_default.decision import Band
 from loan_default.errors import LoanDefaultError, ModelUnavailable
-from loan_default.metrics import MODEL_INFO, PREDICTION_SECONDS, PREDICTIONS, RESULTS
+from loan_default.metrics import MODEL_INFO, PREDICTION_SECONDS, PREDICTIONS, RESULTS, count_unknown_category
 from loan_default.schema import DEFAULT_SCHEMA, load_schema
+from loan_default.schema.applicant import Encoder, applicant_model
+from loan_default.schema.columns import Value
 from loan_default.security import Keys, load_keys
 from loan_default.served import REGISTERED_NAME, Served, find_served
 from loan_default.settings import Settings
@@ -30,7 +32,9 @@ class Prediction(BaseModel):
     default_risk: Band = Field(description="High is exactly prediction 1; Medium starts at half the threshold.")
     threshold: float = Field(description="Where prediction 1 begins.")
     model_version: str = Field(description="Version in the model registry.")
-    features_used: dict[str, int | float] = Field(description="The numbers the model saw, derived ones included.")
+    features_used: dict[str, Value] = Field(
+        description="What the model saw, derived features included; null where it saw no value."
+    )
 
 
 class Loaded:
@@ -40,9 +44,7 @@ class Loaded:
         self.served = served
         self.model = model
         self.scorer = Scorer(model)
-        schema = model.schema
-        integers = {column.name for column in schema.columns if column.type == "integer"}
-        self._features = [(name, int if name in integers else float) for name in schema.feature_names]
+        self._shown = Encoder(model.schema).shown
 
     def answer(self, score: Score, face: str) -> Prediction:
         """The answer that follows from a score; counts it."""
@@ -56,9 +58,7 @@ class Loaded:
             default_risk=band,
             threshold=decision.threshold,
             model_version=self.served.version,
-            features_used={
-                name: shown(value) for (name, shown), value in zip(self._features, score.features, strict=True)
-            },
+            features_used=self._shown(score.features),
         )
 
     def info(self) -> dict[str, object]:
@@ -88,6 +88,7 @@ class Online:
         problem: why there is no loaded model, and what to do about it.
         schema: that model's columns; the default ones while there is no model.
         applicant_model: the request type built from them, for both faces.
+        encoder: makes a row of numbers of an applicant of that type.
     """
 
     def __init__(self, settings: Settings, source: Path) -> None:
@@ -102,7 +103,8 @@ class Online:
             self.schema = load_schema(self.served.model_folder / "schema.json")
         except LoanDefaultError as error:  # an unreadable model is refused for good when it is loaded
             self.problem = error.message
-        self.applicant_model = self.schema.applicant_model()
+        self.applicant_model = applicant_model(self.schema, count_unknown_category)
+        self.encoder = Encoder(self.schema)
 
     def start(self) -> None:
         """Load keys and model. Without a model the worker starts all the same, is not ready, and says why."""

@@ -36,7 +36,7 @@ class RestFace:
     def __init__(self, app: ASGIApp, online: Online) -> None:
         self._native = app
         self._online = online
-        self._reader = ApplicantReader(online.schema, online.applicant_model)
+        self._reader = ApplicantReader(online.schema, online.applicant_model, online.encoder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""

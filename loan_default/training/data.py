@@ -1,14 +1,12 @@
-"""Reads a training CSV and checks every declared column before anything is learnt from it.
+"""Turns a training CSV into checked numbers: every value is held against its declaration before anything is learnt.
 
 All problems are reported in one go, each with the column, how many rows it has, and examples by line number.
 """
 
-import csv
-import hashlib
-import io
-import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,10 +14,16 @@ from numpy.typing import NDArray
 
 from loan_default.errors import DataError
 from loan_default.schema import Column, Schema
+from loan_default.schema.columns import CategoryColumn, NumberColumn
+from loan_default.schema.declaration import AuditColumn, CsvFormat
+from loan_default.training.csv_file import FIRST_LINE, listed, read_text_table
 
 _EXAMPLES = 3
-# The header is line 1 of the file.
-_FIRST_LINE = 2
+_TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
+_FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
+MISSING = "missing"
+
+Texts: TypeAlias = "pd.Series[str]"
 
 
 @dataclass(frozen=True)
@@ -27,21 +31,34 @@ class Dataset:
     """Checked training data.
 
     Attributes:
-        applicants: (n, number of columns) in the schema's order.
+        applicants: (n, number of columns) in the schema's order, as `Encoder.row` has them: NaN is a missing value.
         target: (n,) 1 for a default, 0 otherwise.
         sha256: checksum of the file it was read from.
+        audit: for each audit column by name, (n,), the group that a row is in.
+        ids: (n,) as text, when the schema declares an id and the file has it.
+        undeclared: headers of the file that the schema does not mention.
     """
 
     applicants: NDArray[np.float64]
     target: NDArray[np.int64]
     sha256: str
+    audit: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+    ids: NDArray[np.object_] | None = None
+    undeclared: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.target)
 
-    def rows(self, chosen: NDArray[np.bool_]) -> "Dataset":
-        """The rows where `chosen`, (n,), is true."""
-        return Dataset(self.applicants[chosen], self.target[chosen], self.sha256)
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "Dataset":
+        """Some rows: a mask, (n,), or row numbers."""
+        return Dataset(
+            self.applicants[chosen],
+            self.target[chosen],
+            self.sha256,
+            {name: groups[chosen] for name, groups in self.audit.items()},
+            None if self.ids is None else self.ids[chosen],
+            self.undeclared,
+        )
 
 
 def read_dataset(path: Path, schema: Schema) -> Dataset:
@@ -50,92 +67,134 @@ def read_dataset(path: Path, schema: Schema) -> Dataset:
     Raises:
         DataError: one sentence that says everything that is wrong with the file.
     """
-    content = _read_bytes(path)
-    table = _read_csv(content, path)
-    headers = [column.header for column in schema.columns] + [schema.target.header]
-    missing = [header for header in headers if header not in table.columns]
-    if missing:
-        raise DataError(
-            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {_listed(missing)}; "
-            f"it has {_listed(list(table.columns))}."
-        )
-    if table.empty:
+    table = read_text_table(path, schema.csv)
+    rows, problems = table.rows, _Problems(schema.csv)
+    present = [str(header) for header in rows.columns]
+    _require_headers(present, schema, problems)
+    if rows.empty and not problems.found:
         raise DataError(f"{path} has a header but no rows; training needs applicants of both classes.")
-    problems: list[str] = []
-    applicants = np.column_stack([_numbers(table[c.header], c, problems) for c in schema.columns])
-    target = _target(table[schema.target.header], schema, problems)
-    if problems:
-        raise DataError(f"{path} cannot be trained on: {'; '.join(problems)}.")
-    return Dataset(applicants, target, hashlib.sha256(content).hexdigest())
+    columns = [_encode(rows[c.header], c, problems) for c in schema.columns if c.header in present]
+    target = np.empty(0, dtype=np.int64)
+    if schema.target.header in present:
+        target = _target(rows[schema.target.header], schema, problems)
+    audit = {a.name: _groups(rows[a.header], a, problems) for a in schema.audit if a.header in present}
+    if problems.found:
+        raise DataError(f"{path} cannot be trained on: {'; '.join(problems.found)}.")
+    return Dataset(
+        np.column_stack(columns),
+        target,
+        table.sha256,
+        audit,
+        rows[schema.id].to_numpy(dtype=object) if schema.id in present else None,
+        tuple(header for header in present if header not in schema.headers),
+    )
 
 
-def _read_bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise DataError(f"There is no file {path}; name the training data with --data.")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error}") from error
-    if b"\0" in content:
-        raise DataError(f"{path} is not a readable UTF-8 CSV file: it holds NUL bytes.")
-    return content
+class _Problems:
+    """What is wrong with a file, sentence by sentence."""
+
+    def __init__(self, written: CsvFormat) -> None:
+        self.found: list[str] = []
+        self.written = written
+
+    def missing(self, texts: Texts) -> NDArray[np.bool_]:
+        """Where a value is missing, (n,)."""
+        return np.asarray(texts.isin(("", *self.written.missing_values)))
+
+    def numbers(self, texts: Texts) -> NDArray[np.float64]:
+        """The texts as numbers, (n,); NaN where one is not a finite number."""
+        if self.written.decimal == ",":
+            # A point would be one between thousands, and 1.234 is not to become a little more than one.
+            texts = texts.where(~texts.str.contains(".", regex=False), "").str.replace(",", ".", regex=False)
+        values = np.array(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
+        return np.where(np.isfinite(values), values, np.nan)
+
+    def report(self, wrong: NDArray[np.bool_], texts: Texts, rule: str) -> None:
+        """Note the rows that break a rule, if there are any."""
+        if not wrong.any():
+            return
+        different = texts[wrong].drop_duplicates()[:_EXAMPLES]
+        examples = ", ".join(f"{text!r} in line {row + FIRST_LINE}" for row, text in different.items())  # type: ignore[operator]  # the index counts rows
+        self.found.append(f"{rule}, but {int(wrong.sum()):,} of {len(texts):,} rows are not ({examples})")
 
 
-def _read_csv(content: bytes, path: Path) -> pd.DataFrame:
-    try:
-        header = next(csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")), [])
-        twice = sorted({name for name in header if header.count(name) > 1})
-        if twice:
-            raise DataError(f"{path} has more than one column called {_listed(twice)}.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines with more fields than the header
-            # Everything as text: what a value is gets decided by the declaration, not guessed from the file.
-            table = pd.read_csv(
-                io.BytesIO(content),
-                dtype=str,
-                keep_default_na=False,
-                encoding="utf-8-sig",
-                index_col=False,
-                skip_blank_lines=False,  # so that a row's index is its line
-            )
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path} is empty; training needs a CSV file with a header and rows.") from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a readable UTF-8 CSV file: {' '.join(str(error).split())}") from error
-    return table[~(table == "").all(axis=1)]
+def _require_headers(present: list[str], schema: Schema, problems: _Problems) -> None:
+    needed = [item.header for item in (*schema.columns, schema.target, *schema.audit)]
+    lacking = [header for header in needed if header not in present]
+    if not lacking:
+        return
+    text = f"it lacks the column{'s' if len(lacking) > 1 else ''} {listed(lacking)}; it has {listed(present)}"
+    other = [mark for mark in ";|\t" if len(present) == 1 and mark in present[0]]
+    if other:
+        text += f" (if {other[0]!r} separates its fields, declare csv: {{separator: {other[0]!r}}})"
+    problems.found.append(text)
 
 
-def _numbers(texts: "pd.Series[str]", column: Column, problems: list[str]) -> NDArray[np.float64]:
-    values = np.array(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
-    wrong = ~np.isfinite(values)
-    if column.type == "integer":
-        wrong |= values != np.floor(values)
-    for _, holds, bound in column.limits:
-        wrong |= ~holds(values, bound)
-    _report(wrong, texts, f"{column.header!r} must be {column.allowed}", problems)
+def _encode(texts: Texts, column: Column, problems: _Problems) -> NDArray[np.float64]:
+    missing = problems.missing(texts)
+    values = np.where(missing, np.nan, _values(texts, column, problems))
+    wrong = missing & (not column.may_be_missing)
+    if isinstance(column, CategoryColumn):
+        wrong |= ~missing & np.isnan(values) & (column.unknown == "refuse")
+    else:
+        wrong |= ~missing & np.isnan(values)
+    if isinstance(column, NumberColumn):
+        if column.type == "integer":
+            wrong |= ~missing & (values != np.floor(values))
+        for _, holds, bound in column.limits:
+            wrong |= ~missing & ~holds(values, bound)
+    problems.report(wrong, texts, f"{column.header!r} must be {column.allowed.replace(', or null', ', or empty')}")
     return values
 
 
-def _target(texts: "pd.Series[str]", schema: Schema, problems: list[str]) -> NDArray[np.int64]:
-    values = np.array(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
-    header = schema.target.header
-    wrong = ~np.isin(values, (0.0, 1.0))
-    _report(wrong, texts, f"{header!r} must be 0 or 1", problems)
-    target: NDArray[np.int64] = (values == schema.target.positive).astype(np.int64)
-    if not wrong.any() and len(np.unique(target)) < 2:
-        kind = "a default" if target[0] else "no default"
-        problems.append(f"every row of {header!r} is {kind}, and a model needs both")
-    return target
+def _values(texts: Texts, column: Column, problems: _Problems) -> NDArray[np.float64]:
+    """Each text as the number that stands for it; NaN where none does."""
+    if isinstance(column, CategoryColumn):
+        return np.array(texts.map(column.codes), dtype=np.float64)
+    if isinstance(column, NumberColumn):
+        return problems.numbers(texts)
+    words = texts.str.lower()
+    return np.where(words.isin(_TRUE), 1.0, np.where(words.isin(_FALSE), 0.0, np.nan))
 
 
-def _report(wrong: NDArray[np.bool_], texts: "pd.Series[str]", rule: str, problems: list[str]) -> None:
-    if not wrong.any():
-        return
-    rows = texts[wrong]
-    lines = rows.index[:_EXAMPLES].tolist()
-    examples = ", ".join(f"{text!r} in line {row + _FIRST_LINE}" for row, text in zip(lines, rows, strict=False))
-    problems.append(f"{rule}, but {len(rows):,} of {len(texts):,} rows are not ({examples})")
+def _target(texts: Texts, schema: Schema, problems: _Problems) -> NDArray[np.int64]:
+    header, declared = schema.target.header, schema.target
+    positive, missing = _equal(texts, declared.positive, problems), problems.missing(texts)
+    if declared.negative is None:
+        others = texts[~positive & ~missing].drop_duplicates()
+        if len(others) > 1:
+            problems.found.append(
+                f"{header!r} has {len(others)} values besides {declared.positive!r} "
+                f"({listed(others[:_EXAMPLES].tolist())}{', …' if len(others) > _EXAMPLES else ''}): declare which one "
+                "is target.negative, and leave out the rows with any other"
+            )
+            return np.zeros(len(texts), dtype=np.int64)
+        wrong, rule = missing, "be known for every row"
+    else:
+        wrong = ~positive & ~_equal(texts, declared.negative, problems)
+        rule = f"be {declared.negative} or {declared.positive}"
+    problems.report(wrong, texts, f"{header!r} must {rule}")
+    if len(texts) and not wrong.any() and len(np.unique(positive)) < 2:
+        kind = "a default" if positive[0] else "no default"
+        problems.found.append(f"every row of {header!r} is {kind}, and a model needs both")
+    return positive.astype(np.int64)
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+def _equal(texts: Texts, label: Any, problems: _Problems) -> NDArray[np.bool_]:
+    """Where a text says the same as a label of the declaration, (n,)."""
+    if isinstance(label, bool):
+        return np.asarray(texts.str.lower().isin(_TRUE if label else _FALSE))
+    if isinstance(label, str):
+        return np.asarray(texts == label)
+    return np.asarray(problems.numbers(texts) == label)
+
+
+def _groups(texts: Texts, column: AuditColumn, problems: _Problems) -> NDArray[np.object_]:
+    missing = problems.missing(texts)
+    groups = texts.to_numpy(dtype=object)
+    if column.edges:
+        values = problems.numbers(texts)
+        problems.report(~missing & np.isnan(values), texts, f"{column.header!r} has edges, so it must be a number")
+        labels = np.array(column.group_labels, dtype=object)
+        groups = labels[np.searchsorted(column.edges, values, side="right").clip(max=len(column.edges))]
+    return np.where(missing, MISSING, groups)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from loan_default.decision import highest_threshold
 from loan_default.features import Features
@@ -84,7 +86,7 @@ def out_of_fold(data: Dataset, schema: Schema, options: FitOptions, progress: Ca
     """Run the whole procedure in each fold and collect its predictions for the rows it did not see."""
     pd, declined = np.empty(len(data)), np.empty(len(data), dtype=np.bool_)
     for train, test in folds(data, options):
-        fitted = fit_decision(_take(data, train), schema, options, progress)
+        fitted = fit_decision(data.rows(train), schema, options, progress)
         pd[test] = fitted.pd(data.applicants[test])
         declined[test] = pd[test] >= fitted.decision.threshold
     return Predictions(pd, declined, data.target)
@@ -96,18 +98,24 @@ def out_of_fold_baseline(data: Dataset, schema: Schema, options: FitOptions) -> 
     pd, declined = np.empty(len(data)), np.empty(len(data), dtype=np.bool_)
     for train, test in folds(data, options):
         inner_pd = np.empty(len(train))
-        for inner_train, inner_test in folds(_take(data, train), options):
-            fitted = _logistic().fit(features[train[inner_train]], data.target[train[inner_train]])
+        for inner_train, inner_test in folds(data.rows(train), options):
+            fitted = _logistic(schema).fit(features[train[inner_train]], data.target[train[inner_train]])
             inner_pd[inner_test] = fitted.predict_proba(features[train[inner_test]])[:, 1]
         threshold = highest_threshold(inner_pd, data.target[train], options.recall_floor)
-        pd[test] = _logistic().fit(features[train], data.target[train]).predict_proba(features[test])[:, 1]
+        pd[test] = _logistic(schema).fit(features[train], data.target[train]).predict_proba(features[test])[:, 1]
         declined[test] = pd[test] >= threshold
     return Predictions(pd, declined, data.target)
 
 
-def _logistic() -> LogisticRegression:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=np.inf))
-
-
-def _take(data: Dataset, rows: NDArray[np.int64]) -> Dataset:
-    return Dataset(data.applicants[rows], data.target[rows], data.sha256)
+def _logistic(schema: Schema) -> Pipeline:
+    """Logistic regression as it is commonly set up: categories one-hot, gaps at the median beside an indicator."""
+    kinds = np.array(schema.feature_types)
+    gaps = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    prepared = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(gaps, StandardScaler()), np.flatnonzero(kinds == "q")),
+            ("categories", OneHotEncoder(handle_unknown="ignore"), np.flatnonzero(kinds == "c")),
+        ]
+    )
+    # The slight penalty keeps the coefficient of a category that never defaults finite.
+    return make_pipeline(prepared, LogisticRegression(C=10.0, max_iter=1000))

@@ -3,9 +3,9 @@
 `fit_decision` is the whole procedure from rows to a decision. `evaluate.py` runs the same procedure inside each fold,
 so its figures are those of the procedure, threshold and calibration included, on rows it never saw.
 
-SMOTE (Chawla et al., JAIR 16, 2002) makes synthetic applicants from the columns before the features are computed, so
-a synthetic applicant's derived features agree with its columns. It distorts probabilities: more defaults are shown to
-XGBoost than there are. Platt scaling (1999) on out-of-fold margins of real rows corrects that.
+SMOTE (`oversampling.py`) makes synthetic applicants from the columns before the features are computed, so a synthetic
+applicant's derived features agree with its columns. It distorts probabilities: more defaults are shown to XGBoost than
+there are. Platt scaling (1999) on out-of-fold margins of real rows corrects that.
 """
 
 import math
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xgboost as xgb
-from imblearn.over_sampling import SMOTE
+from imblearn import FunctionSampler
 from imblearn.pipeline import Pipeline
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,10 +27,10 @@ from loan_default.decision import Calibration, Decision, Policy, highest_thresho
 from loan_default.errors import DataError
 from loan_default.features import Features
 from loan_default.model import raw_margins
-from loan_default.schema import Schema
+from loan_default.schema import Column, Schema
+from loan_default.schema.columns import CategoryColumn
 from loan_default.training.data import Dataset
-
-_SMOTE_NEIGHBOURS = 5
+from loan_default.training.oversampling import NEIGHBOURS, oversample
 
 
 class FitOptions(BaseModel):
@@ -70,8 +70,9 @@ def fit_decision(
     """Fit booster, calibration and threshold on `data`; `progress` is called after each of its fits."""
     margins = np.empty(len(data))
     for train, test in folds(data, options):
-        booster = _fit_booster(data.applicants[train], data.target[train], schema, options)
-        margins[test] = raw_margins(booster, Features(schema).matrix(data.applicants[test]))
+        learnt = as_learnt(schema, data.applicants[train])
+        booster = _fit_booster(data.applicants[train], data.target[train], learnt, options)
+        margins[test] = raw_margins(booster, Features(learnt).matrix(data.applicants[test]))
         progress()
     calibration = fit_calibration(margins, data.target)
     threshold = highest_threshold(calibration.pd(margins), data.target, options.recall_floor)
@@ -80,10 +81,28 @@ def fit_decision(
             "The columns tell who defaults without a doubt, which no applicant's data do: look for a column that is "
             "known only after the loan was granted."
         )
-    booster = _fit_booster(data.applicants, data.target, schema, options)
+    learnt = as_learnt(schema, data.applicants)
+    booster = _fit_booster(data.applicants, data.target, learnt, options)
     progress()
     policy = Policy(name="recall-floor", recall_floor=options.recall_floor)
-    return Fitted(schema, booster, Decision.at(threshold, calibration, policy))
+    return Fitted(learnt, booster, Decision.at(threshold, calibration, policy))
+
+
+def as_learnt(schema: Schema, applicants: NDArray[np.float64]) -> Schema:
+    """The schema with the categories marked that none of these training rows has.
+
+    XGBoost would score such a category by the accident of which branch it was left out of, so it counts as missing.
+    """
+    columns: list[Column] = []
+    for column, values in zip(schema.columns, applicants.T, strict=True):
+        if isinstance(column, CategoryColumn):
+            seen = {column.categories[int(code)] for code in np.unique(values[~np.isnan(values)])}
+            never_seen = tuple(category for category in column.categories if category not in seen)
+            example = column.example if column.example in seen else min(seen, key=column.categories.index, default="")
+            columns.append(column.model_copy(update={"never_seen": never_seen, "example": example}))
+        else:
+            columns.append(column)
+    return schema.model_copy(update={"columns": tuple(columns)})
 
 
 def folds(data: Dataset, options: FitOptions) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -94,7 +113,7 @@ def folds(data: Dataset, options: FitOptions) -> list[tuple[NDArray[np.int64], N
     """
     rarest = int(np.bincount(data.target, minlength=2).min())
     # Each fold needs a row of its own, and SMOTE a row and its neighbours in what the fold leaves for training.
-    needed = max(options.folds, math.ceil((_SMOTE_NEIGHBOURS + 1) * options.folds / (options.folds - 1)) + 1)
+    needed = max(options.folds, math.ceil((NEIGHBOURS + 1) * options.folds / (options.folds - 1)) + 1)
     if rarest < needed:
         raise DataError(
             f"Only {rarest} rows of the rarer class are left to train on, and {options.folds} folds need {needed}: "
@@ -125,7 +144,7 @@ def _fit_booster(
 ) -> xgb.Booster:
     pipeline = Pipeline(
         [
-            ("smote", _smote(target, options)),
+            ("smote", _smote(target, schema, options)),
             ("features", FunctionTransformer(Features(schema).matrix)),
             (
                 "xgboost",
@@ -134,6 +153,8 @@ def _fit_booster(
                     max_depth=options.depth,
                     learning_rate=options.learning_rate,
                     monotone_constraints=schema.monotone_constraints,
+                    feature_types=schema.feature_types,
+                    enable_categorical=True,
                     tree_method="hist",
                     n_jobs=1,  # sums in the same order whatever the machine: the same seed gives the same file
                     random_state=options.seed,
@@ -146,9 +167,10 @@ def _fit_booster(
     return booster
 
 
-def _smote(target: NDArray[np.int64], options: FitOptions) -> SMOTE | str:
+def _smote(target: NDArray[np.int64], schema: Schema, options: FitOptions) -> FunctionSampler | str:
     """SMOTE up to the wanted ratio of defaults to others, or nothing when the data already have it."""
     defaults = int(target.sum())
     if defaults >= int(options.smote_ratio * (len(target) - defaults)):
         return "passthrough"
-    return SMOTE(sampling_strategy=options.smote_ratio, k_neighbors=_SMOTE_NEIGHBOURS, random_state=options.seed)
+    arguments = {"schema": schema, "ratio": options.smote_ratio, "seed": options.seed}
+    return FunctionSampler(func=oversample, kw_args=arguments, validate=False)  # XGBoost takes missing values as such

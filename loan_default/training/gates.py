@@ -7,21 +7,24 @@ point estimate would be a coin flip: the hold-out vetoes only when its whole 95 
 from dataclasses import dataclass
 from typing import Literal
 
+from loan_default.schema.declaration import Gates, StageGates
 from loan_default.settings import Stage
 from loan_default.training.evaluate import Figures, Intervals
 
 Side = Literal["at least", "at most"]
 
-# Figure → which side of the limit is good, and the limit for each stage.
-GATES: dict[str, tuple[Side, dict[Stage, float]]] = {
-    "accuracy": ("at least", {"production": 0.88, "staging": 0.85}),
-    "recall": ("at least", {"production": 0.75, "staging": 0.70}),
-    "f1": ("at least", {"production": 0.30, "staging": 0.25}),
-    "roc_auc": ("at least", {"production": 0.85, "staging": 0.80}),
-    "pr_auc": ("at least", {"production": 0.35, "staging": 0.25}),
-    "brier": ("at most", {"production": 0.026, "staging": 0.030}),
-    "calibration_error": ("at most", {"production": 0.010, "staging": 0.020}),
-}
+STAGES: tuple[Stage, ...] = ("production", "staging")
+CEILINGS = frozenset({"brier", "calibration_error"})
+
+# For a declaration without gates of its own.
+DEFAULT_GATES = Gates(
+    production=StageGates(
+        accuracy=0.88, recall=0.75, f1=0.30, roc_auc=0.85, pr_auc=0.35, brier=0.026, calibration_error=0.010
+    ),
+    staging=StageGates(
+        accuracy=0.85, recall=0.70, f1=0.25, roc_auc=0.80, pr_auc=0.25, brier=0.030, calibration_error=0.020
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,19 @@ class GateResult:
         )
 
 
-def check_gates(out_of_fold: Figures, holdout: Intervals) -> list[GateResult]:
+def check_gates(gates: Gates, out_of_fold: Figures, holdout: Intervals) -> list[GateResult]:
     """Every gate of every stage."""
     return [
-        GateResult(figure, stage, side, limit, out_of_fold[figure], holdout[figure])
-        for figure, (side, limits) in GATES.items()
-        for stage, limit in limits.items()
+        GateResult(
+            figure, stage, "at most" if figure in CEILINGS else "at least", limit, out_of_fold[figure], holdout[figure]
+        )
+        for figure in StageGates.model_fields
+        for stage in STAGES
+        if (limit := getattr(getattr(gates, stage), figure)) is not None
     ]
 
 
 def stages_passed(results: list[GateResult]) -> list[Stage]:
     """The stages whose gates all passed."""
     failed = {result.stage for result in results if not result.passed}
-    return [stage for stage in ("production", "staging") if stage not in failed]
+    return [stage for stage in STAGES if stage not in failed]

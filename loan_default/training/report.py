@@ -5,10 +5,11 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from loan_default.training.gates import GATES, GateResult
+from loan_default.training.gates import STAGES, GateResult
 from loan_default.training.run import Evaluation, Outcome
 
 _LABELS = {
@@ -46,6 +47,10 @@ class Terminal:
     def step(self, text: str) -> None:
         """A stage begins."""
         self._progress.console.print(text, highlight=False)
+
+    def warn(self, text: str) -> None:
+        """Something about the data that a person should look at."""
+        self._progress.console.print(f"[yellow]Warning:[/] {escape(text)}.", highlight=False)
 
     def fitting(self, total: int) -> Callable[[], None]:
         """A stage with `total` fits begins."""
@@ -87,12 +92,13 @@ def _gates_table(gates: list[GateResult]) -> Table:
     for heading in ("production", "staging"):
         table.add_column(heading, justify="right")
     verdicts = {(gate.figure, gate.stage): gate for gate in gates}
-    for figure in GATES:
-        cells = []
-        for stage in ("production", "staging"):
-            gate = verdicts[figure, stage]
-            sign = "≥" if gate.side == "at least" else "≤"
-            verdict = "[green]passed[/]" if gate.passed else "[bold red]FAILED[/]"
-            cells.append(f"{sign} {gate.limit:g} {verdict}")
-        table.add_row(_LABELS[figure], *cells)
+    for figure in dict.fromkeys(gate.figure for gate in gates):
+        table.add_row(_LABELS[figure], *(_verdict(verdicts.get((figure, stage))) for stage in STAGES))
     return table
+
+
+def _verdict(gate: GateResult | None) -> str:
+    if gate is None:
+        return "no gate"
+    sign = "≥" if gate.side == "at least" else "≤"
+    return f"{sign} {gate.limit:g} " + ("[green]passed[/]" if gate.passed else "[bold red]FAILED[/]")

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Protocol
 
 from loan_default import __version__
+from loan_default.errors import DataError
 from loan_default.model import About, LoanModel
 from loan_default.registry import Registered, log_and_register, log_figures, promote, training_run
-from loan_default.schema import load_schema
+from loan_default.schema import Schema, load_schema
 from loan_default.served import Served
 from loan_default.settings import Settings, Stage
+from loan_default.training.checks import findings
 from loan_default.training.data import Dataset, read_dataset
 from loan_default.training.evaluate import Figures, Intervals, Predictions, out_of_fold, out_of_fold_baseline
 from loan_default.training.fit import FitOptions, Fitted, fit_decision
-from loan_default.training.gates import GateResult, check_gates, stages_passed
+from loan_default.training.gates import DEFAULT_GATES, GateResult, check_gates, stages_passed
 from loan_default.training.split import holdout_mask
 
 HOLDOUT_SHARE = 0.2
@@ -30,6 +32,9 @@ class Narrator(Protocol):
 
     def step(self, text: str) -> None:
         """A stage begins."""
+
+    def warn(self, text: str) -> None:
+        """Something about the data that a person should look at."""
 
     def fitting(self, total: int) -> Callable[[], None]:
         """A stage with `total` fits begins; the answer is called after each."""
@@ -77,6 +82,7 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
     schema = load_schema(schema_path)
     narrator.step(f"Reading {data_path}")
     data = read_dataset(data_path, schema)
+    refuse_or_warn(data, schema, narrator)
     held_out = holdout_mask(data, HOLDOUT_SHARE)
     training, holdout = data.rows(~held_out), data.rows(held_out)
     narrator.step(
@@ -89,7 +95,7 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
     fitted = fit_decision(training, schema, options, progress)
     narrator.step("Measuring: out of fold, on the hold-out, and logistic regression beside it")
     evaluation = _evaluate(predictions, out_of_fold_baseline(training, schema, options), fitted, holdout, options)
-    gates = check_gates(evaluation.out_of_fold, evaluation.holdout_intervals)
+    gates = check_gates(schema.gates or DEFAULT_GATES, evaluation.out_of_fold, evaluation.holdout_intervals)
     with training_run(settings) as run_id:
         narrator.step(f"Logging to MLflow, run {run_id}")
         model = _describe(fitted, evaluation, data, options, run_id)
@@ -102,6 +108,16 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
         served = promote(settings, registered, stage)
         narrator.step(f"Promoted to {stage}: {served.tag} in the BentoML store")
     return Outcome(model, evaluation, gates, registered, promoted, served)
+
+
+def refuse_or_warn(data: Dataset, schema: Schema, narrator: Narrator) -> None:
+    """Tell what is odd about the data; raises DataError when a model must not be made of them."""
+    found = findings(data, schema)
+    refused = [finding.text for finding in found if finding.refused]
+    if refused:
+        raise DataError(f"No model is made of these data: {'; '.join(refused)}.")
+    for finding in found:
+        narrator.warn(finding.text)
 
 
 def _evaluate(

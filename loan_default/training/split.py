@@ -15,7 +15,8 @@ from loan_default.training.data import Dataset
 
 def row_hashes(applicants: NDArray[np.float64]) -> NDArray[np.uint64]:
     """A number for each row, (n,), that depends on its values alone and is spread evenly over 64 bits."""
-    rows = np.ascontiguousarray(applicants + 0.0)  # -0.0 and 0.0 are the same value, so they get the same bytes
+    # -0.0 and 0.0 are the same value, and so is every NaN (missing): they get the same bytes.
+    rows = np.ascontiguousarray(np.where(np.isnan(applicants), np.nan, applicants + 0.0))
     digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 

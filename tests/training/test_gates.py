@@ -4,23 +4,35 @@ import math
 
 import pytest
 
+from loan_default.schema.declaration import Gates, StageGates
 from loan_default.settings import Stage
 from loan_default.training.evaluate import Figures, Intervals
-from loan_default.training.gates import GATES, GateResult, Side, check_gates, stages_passed
+from loan_default.training.gates import CEILINGS, DEFAULT_GATES, STAGES, GateResult, Side, check_gates, stages_passed
 
 EVERYWHERE = (0.0, 1.0)
-CASES = [(figure, stage, side, limit) for figure, (side, limits) in GATES.items() for stage, limit in limits.items()]
+FIGURES = list(StageGates.model_fields)
+
+
+def side_of(figure: str) -> Side:
+    return "at most" if figure in CEILINGS else "at least"
+
+
+def limit_of(figure: str, stage: Stage) -> float:
+    return float(getattr(getattr(DEFAULT_GATES, stage), figure))
+
+
+CASES = [(figure, stage, side_of(figure), limit_of(figure, stage)) for figure in FIGURES for stage in STAGES]
 EACH_GATE = pytest.mark.parametrize(("figure", "stage", "side", "limit"), CASES)
 
 
 def good() -> Figures:
     """Figures exactly at the limits of production."""
-    return {figure: limits["production"] for figure, (_, limits) in GATES.items()}
+    return {figure: limit_of(figure, "production") for figure in FIGURES}
 
 
 def wide() -> Intervals:
     """A hold-out that rules nothing out."""
-    return dict.fromkeys(GATES, EVERYWHERE)
+    return dict.fromkeys(FIGURES, EVERYWHERE)
 
 
 def just_wrong(side: Side, limit: float) -> float:
@@ -40,24 +52,27 @@ def test_a_figure_at_its_limit_passes(figure: str, stage: Stage, side: Side, lim
 def test_a_figure_just_beyond_its_limit_fails_its_gate_alone(
     figure: str, stage: Stage, side: Side, limit: float
 ) -> None:
-    results = check_gates(good() | {figure: just_wrong(side, limit)}, wide())
+    results = check_gates(DEFAULT_GATES, good() | {figure: just_wrong(side, limit)}, wide())
     failed = [result.figure for result in results if result.stage == stage and not result.passed]
     assert failed == [figure]
 
 
 @EACH_GATE
 def test_staging_asks_for_no_more_than_production(figure: str, stage: Stage, side: Side, limit: float) -> None:
-    production = GATES[figure][1]["production"]
+    production = limit_of(figure, "production")
     assert limit <= production if side == "at least" else limit >= production, stage
 
 
 def test_there_is_one_result_for_each_gate_and_stage() -> None:
-    found = [(result.figure, result.stage, result.side, result.limit) for result in check_gates(good(), wide())]
+    found = [
+        (result.figure, result.stage, result.side, result.limit)
+        for result in check_gates(DEFAULT_GATES, good(), wide())
+    ]
     assert found == CASES
 
 
 def test_figures_without_a_gate_are_not_looked_at() -> None:
-    assert len(check_gates(good() | {"log_loss": math.inf}, wide())) == len(CASES)
+    assert len(check_gates(DEFAULT_GATES, good() | {"log_loss": math.inf}, wide())) == len(CASES)
 
 
 @pytest.mark.parametrize(
@@ -88,20 +103,30 @@ def test_a_figure_that_is_no_number_never_passes(side: Side) -> None:
 
 
 def test_a_model_at_productions_limits_goes_everywhere() -> None:
-    assert stages_passed(check_gates(good(), wide())) == ["production", "staging"]
+    assert stages_passed(check_gates(DEFAULT_GATES, good(), wide())) == ["production", "staging"]
 
 
-@pytest.mark.parametrize("figure", list(GATES))
+@pytest.mark.parametrize("figure", FIGURES)
 def test_a_model_at_stagings_limit_goes_to_staging_alone(figure: str) -> None:
-    figures = good() | {figure: GATES[figure][1]["staging"]}
-    assert stages_passed(check_gates(figures, wide())) == ["staging"]
+    figures = good() | {figure: limit_of(figure, "staging")}
+    assert stages_passed(check_gates(DEFAULT_GATES, figures, wide())) == ["staging"]
 
 
-@pytest.mark.parametrize("figure", list(GATES))
+@pytest.mark.parametrize("figure", FIGURES)
 def test_one_failed_gate_of_staging_keeps_a_model_out_of_both(figure: str) -> None:
-    side, limits = GATES[figure]
-    figures = good() | {figure: just_wrong(side, limits["staging"])}
-    assert stages_passed(check_gates(figures, wide())) == []
+    figures = good() | {figure: just_wrong(side_of(figure), limit_of(figure, "staging"))}
+    assert stages_passed(check_gates(DEFAULT_GATES, figures, wide())) == []
+
+
+def test_a_declaration_may_have_gates_of_its_own() -> None:
+    own = Gates(production=StageGates(recall=0.9, brier=0.2), staging=StageGates(recall=0.8))
+    results = check_gates(own, good() | {"recall": 0.85, "brier": 0.1}, wide())
+    assert [(result.figure, result.stage, result.passed) for result in results] == [
+        ("recall", "production", False),
+        ("recall", "staging", True),
+        ("brier", "production", True),
+    ]
+    assert stages_passed(results) == ["staging"]
 
 
 def test_a_failed_gate_says_what_was_asked_and_what_was_found() -> None:

@@ -1,0 +1,318 @@
+"""The whole declaration: the applicant's columns, what is derived from them, the target, and every other column.
+
+Derived features are declared as one of a few operations, never as code.
+"""
+
+import codecs
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from loan_default.schema.columns import (
+    CategoryColumn,
+    Column,
+    Declared,
+    Name,
+    NumberColumn,
+    Risk,
+    Risky,
+    Sentence,
+    Value,
+    plain,
+)
+
+Location: TypeAlias = tuple[str | int, ...]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+_MONOTONE: dict[Risk, int] = {"up": 1, "down": -1, "none": 0}
+
+
+class Ratio(Declared):
+    """One column divided by another, which must always be positive."""
+
+    numerator: Name
+    denominator: Name
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The columns it is computed from."""
+        return (self.numerator, self.denominator)
+
+
+class Difference(Declared):
+    """One column minus another."""
+
+    of: Name
+    minus: Name
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The columns it is computed from."""
+        return (self.of, self.minus)
+
+
+class Log(Declared):
+    """The natural logarithm of a column, after adding a constant; what it is taken of must always be positive."""
+
+    of: Name
+    plus: float = 0
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The columns it is computed from."""
+        return (self.of,)
+
+
+class Derived(Risky):
+    """A feature computed from columns by exactly one operation. It is missing when a column it uses is."""
+
+    name: Name
+    ratio: Ratio | None = None
+    difference: Difference | None = None
+    log: Log | None = None
+    description: Sentence
+
+    @model_validator(mode="after")
+    def _one_operation(self) -> Self:
+        if sum(operation is not None for operation in (self.ratio, self.difference, self.log)) != 1:
+            raise ValueError("declare one of ratio, difference and log")
+        return self
+
+    @property
+    def operation(self) -> Ratio | Difference | Log:
+        """How it is computed."""
+        operation = self.ratio or self.difference or self.log
+        assert operation is not None  # noqa: S101  # the validator saw to it
+        return operation
+
+    def problem(self, columns: dict[str, Column]) -> str | None:
+        """Why it cannot be computed from these columns; None when it can."""
+        for used in self.operation.uses:
+            if used not in columns:
+                return f"derived feature {self.name!r} uses {used!r}, which is not a declared column"
+            if not isinstance(columns[used], NumberColumn):
+                return f"derived feature {self.name!r} computes with {used!r}, which is a {columns[used].type}"
+        if self.ratio is not None and not _always_positive(columns[self.ratio.denominator], 0):
+            return (
+                f"derived feature {self.name!r} divides by {self.ratio.denominator!r}, which may be zero or less: "
+                "declare exclusive_minimum: 0 for it"
+            )
+        if self.log is not None and not _always_positive(columns[self.log.of], self.log.plus):
+            return (
+                f"derived feature {self.name!r} takes the logarithm of {self.log.of!r} plus {plain(self.log.plus)}, "
+                "which may be zero or less: declare a minimum for the column, or a plus"
+            )
+        return None
+
+
+def _label(value: object) -> object:
+    if not isinstance(value, (bool, int, float, str)) or not str(value).strip():
+        raise ValueError("must be a word, a number, or true or false")
+    return value.strip() if isinstance(value, str) else value
+
+
+Label = Annotated[Any, AfterValidator(_label)]
+
+
+class Target(Declared):
+    """What the model learns to predict.
+
+    Attributes:
+        positive: the value that means "defaulted".
+        negative: the value that means "repaid"; when it is not declared, the one other value in the file.
+    """
+
+    header: Sentence
+    positive: Label
+    negative: Label | None = None
+    description: Sentence
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        if self.positive == self.negative:
+            raise ValueError("positive and negative must be different values")
+        return self
+
+
+class AuditColumn(Declared):
+    """A column that reports are sliced by and the model never sees, such as age or sex.
+
+    Attributes:
+        edges: where a number is cut into groups, each edge belonging to the group above it; without edges every value
+            is a group.
+    """
+
+    name: Name
+    header: Sentence
+    description: Sentence
+    edges: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ValueError("edges must rise")
+        return self
+
+    @property
+    def group_labels(self) -> list[str]:
+        """The groups that the edges make, from the lowest: `under 25`, `25 to under 40`, `40 and over`."""
+        edges = [plain(edge) for edge in self.edges]
+        between = [f"{low} to under {high}" for low, high in pairwise(edges)]
+        return [f"under {edges[0]}", *between, f"{edges[-1]} and over"] if edges else []
+
+
+class IgnoredColumn(Declared):
+    """A column of the file that is left alone, and why."""
+
+    header: str
+    reason: Sentence
+    known_at: Literal["application", "after"] = "application"
+
+
+def _codec(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"there is no encoding {name!r}; try utf-8 or cp1252") from None
+
+
+class CsvFormat(Declared):
+    """How the lender's CSV files are written. An empty field is always a missing value."""
+
+    separator: Annotated[str, StringConstraints(pattern=r"^[,;|\t]$")] = ","
+    decimal: Literal[".", ","] = "."
+    encoding: Annotated[str, AfterValidator(_codec)] = "utf-8"
+    missing_values: tuple[Sentence, ...] = ()
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        if self.separator == self.decimal:
+            raise ValueError("separator and decimal must differ")
+        return self
+
+
+class StageGates(Declared):
+    """What a model must reach for one stage: floors, and ceilings for brier and calibration_error."""
+
+    accuracy: Share | None = None
+    recall: Share | None = None
+    f1: Share | None = None
+    roc_auc: Share | None = None
+    pr_auc: Share | None = None
+    brier: Share | None = None
+    calibration_error: Share | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("declare at least one gate")
+        return self
+
+
+class Gates(Declared):
+    """The gates of both stages. What is not named is not gated."""
+
+    production: StageGates
+    staging: StageGates
+
+
+class Schema(Declared):
+    """The whole declaration. Order matters: it is the order of the columns in every matrix."""
+
+    name: Sentence
+    csv: CsvFormat = CsvFormat()
+    columns: Annotated[
+        tuple[Annotated[Column, Field(discriminator="type")], ...],
+        Field(min_length=1),
+    ]
+    derived: tuple[Derived, ...] = ()
+    target: Target
+    id: Sentence | None = None
+    audit: tuple[AuditColumn, ...] = ()
+    ignored: tuple[IgnoredColumn, ...] = ()
+    gates: Gates | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*self._repeated(), *self._underivable()]
+        if problems:
+            text = "; ".join(message for _, message in problems)
+            raise PydanticCustomError("inconsistent", "{text}", {"text": text, "problems": problems})
+        return self
+
+    @property
+    def column_names(self) -> list[str]:
+        """The applicant's columns by their API names, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def derived_names(self) -> list[str]:
+        """The derived features, in order."""
+        return [feature.name for feature in self.derived]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """What the model sees, in order: the columns, then the derived features."""
+        return self.column_names + self.derived_names
+
+    @property
+    def feature_types(self) -> list[str]:
+        """XGBoost's type of each feature: `c` for categories, `q` for everything that has an order."""
+        return ["c" if isinstance(column, CategoryColumn) else "q" for column in self.columns] + ["q"] * len(
+            self.derived
+        )
+
+    @property
+    def monotone_constraints(self) -> tuple[int, ...]:
+        """XGBoost's constraint for each feature: 1, -1 or 0."""
+        return tuple(_MONOTONE[item.risk] for item in (*self.columns, *self.derived))
+
+    @property
+    def headers(self) -> set[str]:
+        """Every header that the declaration mentions, features or not."""
+        return {header for _, header in self._headers()}
+
+    @property
+    def example(self) -> dict[str, Value]:
+        """One applicant that passes validation, for documentation and smoke tests."""
+        return {column.name: column.shown_example for column in self.columns}
+
+    def _headers(self) -> Iterator[tuple[Location, str]]:
+        for part in ("columns", "audit", "ignored"):
+            for i, item in enumerate(getattr(self, part)):
+                yield (part, i, "header"), item.header
+        yield ("target", "header"), self.target.header
+        if self.id is not None:
+            yield ("id",), self.id
+
+    def _names(self) -> Iterator[tuple[Location, str]]:
+        for part in ("columns", "derived", "audit"):
+            for i, item in enumerate(getattr(self, part)):
+                yield (part, i, "name"), item.name
+
+    def _repeated(self) -> Iterator[tuple[Location, str]]:
+        for what, declared in (("name", self._names()), ("header", self._headers())):
+            seen: set[str] = set()
+            for location, value in declared:
+                if value in seen:
+                    yield location, f"the {what} {value!r} is declared twice"
+                seen.add(value)
+
+    def _underivable(self) -> Iterator[tuple[Location, str]]:
+        columns = {column.name: column for column in self.columns}
+        for i, feature in enumerate(self.derived):
+            problem = feature.problem(columns)
+            if problem is not None:
+                yield ("derived", i), problem
+
+
+def _always_positive(column: Column, plus: float) -> bool:
+    """Whether the limits of a column rule out that it is −plus or less."""
+    if not isinstance(column, NumberColumn):
+        return False
+    bound, allowed = column.lowest
+    return bound + plus > 0 or (math.isclose(bound + plus, 0, abs_tol=0) and not allowed)
