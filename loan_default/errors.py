@@ -42,7 +42,13 @@ class DataError(LoanDefaultError):
 
 
 class PromotionRefused(LoanDefaultError):
-    """A trained model was registered, but not one gate of any stage let it through."""
+    """A trained model was registered, but a gate or a running service's callers kept it from being promoted."""
+
+    exit_code = 3
+
+
+class CallersWouldBreak(LoanDefaultError):
+    """A declaration differs from another in a way that callers would notice."""
 
     exit_code = 3
 

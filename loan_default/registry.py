@@ -10,15 +10,26 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+from loan_default.errors import ModelUnavailable, PromotionRefused, SchemaError
 from loan_default.model import LoanModel
-from loan_default.served import LOAN_MODEL_FOLDER, REGISTERED_NAME, Served, bento_tag, point
+from loan_default.schema import load_schema
+from loan_default.schema.changes import breaking
+from loan_default.served import (
+    LOAN_MODEL_FOLDER,
+    REGISTERED_NAME,
+    Served,
+    bento_tag,
+    point,
+    pointed,
+    unless_followed,
+)
 from loan_default.settings import Settings, Stage
 
 EXPERIMENT = "loan-default-prediction"
@@ -50,6 +61,12 @@ def log_figures(settings: Settings, parameters: Mapping[str, object], figures: M
     mlflow.log_metrics(dict(figures))
 
 
+def log_slices(settings: Settings, slices: Sequence[Mapping[str, object]]) -> None:
+    """Write the figures of groups to the open run, as `slices.json`."""
+    if slices:
+        _mlflow(settings).log_dict({"slices": list(slices)}, "slices.json")
+
+
 def log_and_register(settings: Settings, model: LoanModel) -> Registered:
     """Log the whole decision as an MLflow model in the open run and register it as a new version."""
     mlflow = _mlflow(settings)
@@ -77,11 +94,31 @@ def promote(settings: Settings, registered: Registered, stage: Stage) -> Served:
 
     Returns:
         The model as it stands in the BentoML store.
+
+    Raises:
+        PromotionRefused: a service that follows the stage is running, and its callers would break.
     """
     served = import_into_bentoml(settings, registered)
-    _mlflow(settings).MlflowClient().set_registered_model_alias(REGISTERED_NAME, stage, registered.version)
-    point(settings, stage, served)
+    with _lock(settings.state / "served" / ".promotion.lock"), unless_followed(settings, stage) as followed:
+        if followed:
+            _refuse_to_break_callers(settings, registered, stage, served)
+        _mlflow(settings).MlflowClient().set_registered_model_alias(REGISTERED_NAME, stage, registered.version)
+        point(settings, stage, served)
     return served
+
+
+def _refuse_to_break_callers(settings: Settings, registered: Registered, stage: Stage, new: Served) -> None:
+    try:
+        old = load_schema(pointed(settings, stage).model_folder / "schema.json")
+    except (ModelUnavailable, SchemaError):
+        return  # the running service has no model that anybody could call
+    broken = breaking(old, load_schema(new.model_folder / "schema.json"))
+    if broken:
+        raise PromotionRefused(
+            f"Version {registered.version} was registered but not promoted to {stage}: a service is running, and its "
+            f"callers would break ({'; '.join(map(str, broken))}). Tell the callers, stop the service, train again, "
+            "and start it."
+        )
 
 
 def import_into_bentoml(settings: Settings, registered: Registered) -> Served:

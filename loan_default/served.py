@@ -5,10 +5,14 @@ of its stage (`STATE_DIR/served/production.json`), in one atomic step. BentoML's
 carries one pinned model, named in its manifest, and changes it by a rollout.
 """
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import yaml
 
@@ -70,21 +74,50 @@ def find_served(settings: Settings, source: Path) -> Served:
     Raises:
         ModelUnavailable: there is none; says how to get one.
     """
-    manifest = source.parent / "bento.yaml"
-    if source.name == "src" and manifest.is_file():
+    manifest = _manifest(source)
+    if manifest is not None:
         return _pinned(manifest)
-    return _pointed(settings)
+    return pointed(settings, settings.model_stage)
 
 
-def _pointed(settings: Settings) -> Served:
-    pointer = _pointer(settings, settings.model_stage)
+def follow(settings: Settings, source: Path) -> IO[bytes] | None:
+    """Announce a running service that follows the pointer of its stage, until the returned file is closed.
+
+    It is a shared lock, which the kernel drops when the process dies. None where there is no pointer to follow: inside
+    a Bento, or when the state folder cannot be written to, where nobody can promote either.
+    """
+    if _manifest(source) is not None:
+        return None
+    try:
+        file = _followers(settings, settings.model_stage).open("ab")
+    except OSError:
+        return None
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
+
+
+@contextmanager
+def unless_followed(settings: Settings, stage: Stage) -> Iterator[bool]:
+    """Yields whether a running service follows the pointer of `stage`; when none does, none can start meanwhile."""
+    _followers(settings, stage).parent.mkdir(parents=True, exist_ok=True)
+    with _followers(settings, stage).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield True
+        else:
+            yield False
+
+
+def pointed(settings: Settings, stage: Stage) -> Served:
+    """The model that the pointer of `stage` names; raises ModelUnavailable when there is none."""
+    pointer = _pointer(settings, stage)
     try:
         content = json.loads(pointer.read_text(encoding="utf-8"))
         served = Served(content["tag"], settings.bentoml_store / content["folder"])
     except FileNotFoundError:
         raise ModelUnavailable(
-            f"No model has been promoted to {settings.model_stage} yet: "
-            "run `make train` (or `python train.py`), then start again."
+            f"No model has been promoted to {stage} yet: run `make train` (or `python train.py`), then start again."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
@@ -92,7 +125,7 @@ def _pointed(settings: Settings) -> Served:
         ) from error
     if not served.model_folder.is_dir():
         raise ModelUnavailable(
-            f"{served.tag} is promoted to {settings.model_stage}, but is not in the BentoML store "
+            f"{served.tag} is promoted to {stage}, but is not in the BentoML store "
             f"{settings.bentoml_store}: check BENTOML_HOME and STATE_DIR, or train again."
         )
     return served
@@ -110,6 +143,16 @@ def _pinned(manifest: Path) -> Served:
         return Served(tag, Path(bentoml.models.get(tag).path))
     except bentoml.exceptions.NotFound:
         raise ModelUnavailable(f"This Bento's model {tag} is neither inside it nor in the BentoML store.") from None
+
+
+def _manifest(source: Path) -> Path | None:
+    """The manifest of the Bento that `source` is inside of, if it is."""
+    manifest = source.parent / "bento.yaml"
+    return manifest if source.name == "src" and manifest.is_file() else None
+
+
+def _followers(settings: Settings, stage: Stage) -> Path:
+    return settings.state / "served" / f"{stage}.followed"
 
 
 def _pointer(settings: Settings, stage: Stage) -> Path:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from loan_default.errors import DataError
 from loan_default.schema import Column, Schema
 from loan_default.schema.columns import CategoryColumn, NumberColumn
 from loan_default.training.csv_file import listed
@@ -53,6 +54,15 @@ def findings(data: Dataset, schema: Schema) -> list[Finding]:
             found += check(column, values, data.target)
     found += [*_repeated_rows(data), *_repeated_ids(data), *_undeclared(data)]
     return sorted(found, key=lambda finding: not finding.refused)
+
+
+def require_sensible(data: Dataset, schema: Schema) -> list[str]:
+    """The warnings about the data; raises DataError when a model must not be made of them."""
+    found = findings(data, schema)
+    refused = [finding.text for finding in found if finding.refused]
+    if refused:
+        raise DataError(f"No model is made of these data: {'; '.join(refused)}.")
+    return [finding.text for finding in found]
 
 
 def _constant(column: Column, values: NDArray[np.float64], _: NDArray[np.int64]) -> Iterator[Finding]:

@@ -56,7 +56,11 @@ class Predictions:
         }
 
     def intervals(self, seed: int) -> Intervals:
-        """95 % percentile-bootstrap intervals of the same figures (Efron, 1979), resampled within each class."""
+        """95 % bootstrap intervals of the same figures, resampled within each class (Efron and Tibshirani, 1993).
+
+        Percentile intervals, but for the calibration error: resampling adds noise to every bin, so a resampled error is
+        too high by about as much as the error itself is by chance, and the basic interval takes that off again.
+        """
         generator = np.random.default_rng(seed)
         classes = [np.flatnonzero(self.target == label) for label in (0, 1)]
         drawn: dict[str, list[float]] = {}
@@ -64,10 +68,13 @@ class Predictions:
             rows = np.concatenate([generator.choice(rows, len(rows)) for rows in classes])
             for name, value in Predictions(self.pd[rows], self.declined[rows], self.target[rows]).figures().items():
                 drawn.setdefault(name, []).append(value)
-        return {
+        intervals = {
             name: (float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975)))
             for name, values in drawn.items()
         }
+        low, high = intervals["calibration_error"]
+        twice = 2 * calibration_error(self.pd, self.target)
+        return {**intervals, "calibration_error": (max(0.0, twice - high), max(0.0, twice - low))}
 
 
 def calibration_error(pd: NDArray[np.float64], target: NDArray[np.int64]) -> float:

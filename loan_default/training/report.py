@@ -11,6 +11,7 @@ from rich.table import Table
 
 from loan_default.training.gates import STAGES, GateResult
 from loan_default.training.run import Evaluation, Outcome
+from loan_default.training.slices import Slice
 
 _LABELS = {
     "roc_auc": "ROC-AUC",
@@ -61,6 +62,8 @@ class Terminal:
 def print_outcome(console: Console, outcome: Outcome) -> None:
     """The tables of figures and gates, and what became of the model."""
     console.print(_figures_table(outcome.evaluation))
+    if outcome.evaluation.slices:
+        console.print(_slices_table(outcome.evaluation.slices))
     console.print(_gates_table(outcome.gates))
     decision = outcome.model.decision
     policy = f"{decision.policy.name} {decision.policy.recall_floor:g}"
@@ -84,6 +87,16 @@ def _figures_table(evaluation: Evaluation) -> Table:
             f"{low:.3f} – {high:.3f}",
             f"{evaluation.baseline[name]:.4f}",
         )
+    return table
+
+
+def _slices_table(slices: list[Slice]) -> Table:
+    table = Table("audit column", "group", title="Groups the model never sees, out of fold", title_justify="left")
+    for heading in ("rows", "defaulted", "mean PD", "declined"):
+        table.add_column(heading, justify="right")
+    for each in slices:
+        shares = (each.default_rate, each.mean_pd, each.declined)
+        table.add_row(each.column, escape(each.group), f"{each.rows:,}", *(f"{share:.1%}" for share in shares))
     return table
 
 

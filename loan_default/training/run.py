@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Protocol
 
 from loan_default import __version__
-from loan_default.errors import DataError
+from loan_default.errors import PromotionRefused
 from loan_default.model import About, LoanModel
-from loan_default.registry import Registered, log_and_register, log_figures, promote, training_run
-from loan_default.schema import Schema, load_schema
-from loan_default.served import Served
+from loan_default.registry import Registered, log_and_register, log_figures, log_slices, promote, training_run
+from loan_default.schema import load_schema
 from loan_default.settings import Settings, Stage
-from loan_default.training.checks import findings
+from loan_default.training.checks import require_sensible
 from loan_default.training.data import Dataset, read_dataset
 from loan_default.training.evaluate import Figures, Intervals, Predictions, out_of_fold, out_of_fold_baseline
 from loan_default.training.fit import FitOptions, Fitted, fit_decision
 from loan_default.training.gates import DEFAULT_GATES, GateResult, check_gates, stages_passed
+from loan_default.training.slices import Slice, slices
 from loan_default.training.split import holdout_mask
 
 HOLDOUT_SHARE = 0.2
@@ -48,6 +48,7 @@ class Evaluation:
     baseline: Figures
     holdout: Figures
     holdout_intervals: Intervals
+    slices: list[Slice]
 
     def flat(self) -> dict[str, float]:
         """One name for each figure, as MLflow and `about.json` keep them."""
@@ -63,14 +64,19 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training ended with; `served` is None when no stage's gates passed."""
+    """What a training ended with.
+
+    Attributes:
+        promoted: the stages whose model it is now.
+        held_back: why a stage whose gates passed did not get it: a running service's callers would break.
+    """
 
     model: LoanModel
     evaluation: Evaluation
     gates: list[GateResult]
     registered: Registered
     promoted: list[Stage]
-    served: Served | None
+    held_back: list[str]
 
 
 def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOptions, narrator: Narrator) -> Outcome:
@@ -82,7 +88,8 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
     schema = load_schema(schema_path)
     narrator.step(f"Reading {data_path}")
     data = read_dataset(data_path, schema)
-    refuse_or_warn(data, schema, narrator)
+    for warning in require_sensible(data, schema):
+        narrator.warn(warning)
     held_out = holdout_mask(data, HOLDOUT_SHARE)
     training, holdout = data.rows(~held_out), data.rows(held_out)
     narrator.step(
@@ -94,40 +101,38 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
     predictions = out_of_fold(training, schema, options, progress)
     fitted = fit_decision(training, schema, options, progress)
     narrator.step("Measuring: out of fold, on the hold-out, and logistic regression beside it")
-    evaluation = _evaluate(predictions, out_of_fold_baseline(training, schema, options), fitted, holdout, options)
+    on_holdout = _predict(fitted, holdout)
+    evaluation = Evaluation(
+        out_of_fold=predictions.figures(),
+        baseline=out_of_fold_baseline(training, schema, options).figures(),
+        holdout=on_holdout.figures(),
+        holdout_intervals=on_holdout.intervals(options.seed),
+        slices=slices(training, schema, predictions),
+    )
     gates = check_gates(schema.gates or DEFAULT_GATES, evaluation.out_of_fold, evaluation.holdout_intervals)
     with training_run(settings) as run_id:
         narrator.step(f"Logging to MLflow, run {run_id}")
         model = _describe(fitted, evaluation, data, options, run_id)
         log_figures(settings, _parameters(model, options, data_path), evaluation.flat())
+        log_slices(settings, [each.as_dict() for each in evaluation.slices])
         registered = log_and_register(settings, model)
-    promoted = stages_passed(gates)
     narrator.step(f"Registered as version {registered.version}")
-    served = None
-    for stage in promoted:
-        served = promote(settings, registered, stage)
-        narrator.step(f"Promoted to {stage}: {served.tag} in the BentoML store")
-    return Outcome(model, evaluation, gates, registered, promoted, served)
+    promoted: list[Stage] = []
+    held_back: list[str] = []
+    for stage in stages_passed(gates):
+        try:
+            served = promote(settings, registered, stage)
+        except PromotionRefused as error:
+            held_back.append(error.message)
+        else:
+            promoted.append(stage)
+            narrator.step(f"Promoted to {stage}: {served.tag} in the BentoML store")
+    return Outcome(model, evaluation, gates, registered, promoted, held_back)
 
 
-def refuse_or_warn(data: Dataset, schema: Schema, narrator: Narrator) -> None:
-    """Tell what is odd about the data; raises DataError when a model must not be made of them."""
-    found = findings(data, schema)
-    refused = [finding.text for finding in found if finding.refused]
-    if refused:
-        raise DataError(f"No model is made of these data: {'; '.join(refused)}.")
-    for finding in found:
-        narrator.warn(finding.text)
-
-
-def _evaluate(
-    predictions: Predictions, baseline: Predictions, fitted: Fitted, holdout: Dataset, options: FitOptions
-) -> Evaluation:
-    pd = fitted.pd(holdout.applicants)
-    on_holdout = Predictions(pd, pd >= fitted.decision.threshold, holdout.target)
-    return Evaluation(
-        predictions.figures(), baseline.figures(), on_holdout.figures(), on_holdout.intervals(options.seed)
-    )
+def _predict(fitted: Fitted, data: Dataset) -> Predictions:
+    pd = fitted.pd(data.applicants)
+    return Predictions(pd, pd >= fitted.decision.threshold, data.target)
 
 
 def _describe(fitted: Fitted, evaluation: Evaluation, data: Dataset, options: FitOptions, run_id: str) -> LoanModel:

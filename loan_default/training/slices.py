@@ -1,0 +1,62 @@
+"""How the model treats groups it never sees: its figures sliced by the audit columns.
+
+A slice compares groups by what happened (defaults), what was predicted (mean PD) and what was decided (declined).
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from loan_default.schema import Schema
+from loan_default.schema.declaration import AuditColumn
+from loan_default.training.data import Dataset
+from loan_default.training.evaluate import Predictions
+
+# A free-text column would make a table nobody reads: the smallest groups are taken together.
+_MOST_GROUPS = 20
+OTHERS = "all others"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One group of one audit column; rates are shares of its rows."""
+
+    column: str
+    group: str
+    rows: int
+    defaults: int
+    mean_pd: float
+    declined: float
+
+    @property
+    def default_rate(self) -> float:
+        """The share that defaulted."""
+        return self.defaults / self.rows
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything of it, for JSON."""
+        return {**asdict(self), "default_rate": self.default_rate}
+
+
+def slices(data: Dataset, schema: Schema, predictions: Predictions) -> list[Slice]:
+    """Every group of every audit column of `data`, as declared; the predictions are of its rows."""
+    return [found for column in schema.audit for found in _of_column(column, data, predictions)]
+
+
+def _of_column(column: AuditColumn, data: Dataset, predictions: Predictions) -> Iterator[Slice]:
+    found = data.audit[column.name].astype(str)
+    groups, counts = np.unique(found, return_counts=True)
+    kept = groups[np.argsort(-counts, kind="stable")][:_MOST_GROUPS]
+    labels = np.where(np.isin(found, kept), found, OTHERS)
+    declared = column.group_labels
+    for group in sorted(set(labels), key=lambda label: (declared.index(label) if label in declared else 0, label)):
+        rows = labels == group
+        yield Slice(
+            column.name,
+            str(group),
+            int(rows.sum()),
+            int(predictions.target[rows].sum()),
+            float(predictions.pd[rows].mean()),
+            float(predictions.declined[rows].mean()),
+        )
