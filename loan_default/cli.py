@@ -1,5 +1,6 @@
 """The `loan-default` command: the outermost layer. It imports what a command needs when the command is called."""
 
+import json
 import os
 import shlex
 import socket
@@ -121,6 +122,12 @@ def diff(
     Exit code 0: nothing breaks. 3: something does.
     """
     _or_exit(lambda: _diff(old, new))
+
+
+@schema_app.command()
+def example(schema: Annotated[Path, typer.Argument(help="The declaration.")] = DEFAULT_SCHEMA) -> None:
+    """Print the declaration's example applicant as JSON: a request body to try with."""
+    _or_exit(lambda: typer.echo(json.dumps(load_schema(schema).example, ensure_ascii=False)))
 
 
 def schema_beside(data: Path) -> Path:

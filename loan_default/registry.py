@@ -33,6 +33,7 @@ from loan_default.served import (
 from loan_default.settings import Settings, Stage
 
 EXPERIMENT = "loan-default-prediction"
+_SHOWN_CHANGES = 5
 
 # What a machine needs to load the registered model with MLflow alone (its versions are pinned when it is logged).
 _RUNTIME_REQUIREMENTS = ("numpy", "pandas", "pydantic", "pydantic-settings", "pyyaml", "xgboost-cpu")
@@ -114,10 +115,12 @@ def _refuse_to_break_callers(settings: Settings, registered: Registered, stage: 
         return  # the running service has no model that anybody could call
     broken = breaking(old, load_schema(new.model_folder / "schema.json"))
     if broken:
+        shown = [*map(str, broken[:_SHOWN_CHANGES])]
+        more = [f"and {len(broken) - len(shown)} more"] if len(broken) > len(shown) else []
         raise PromotionRefused(
             f"Version {registered.version} was registered but not promoted to {stage}: a service is running, and its "
-            f"callers would break ({'; '.join(map(str, broken))}). Tell the callers, stop the service, train again, "
-            "and start it."
+            f"callers would break ({'; '.join(shown + more)}). Tell the callers, stop the service, train again, and "
+            "start it."
         )
 
 

@@ -9,10 +9,9 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import yaml
 
@@ -80,20 +79,23 @@ def find_served(settings: Settings, source: Path) -> Served:
     return pointed(settings, settings.model_stage)
 
 
-def follow(settings: Settings, source: Path) -> IO[bytes] | None:
-    """Announce a running service that follows the pointer of its stage, until the returned file is closed.
+class Following:
+    """Announces a running service that follows the pointer of its stage, as long as this object lives.
 
-    It is a shared lock, which the kernel drops when the process dies. None where there is no pointer to follow: inside
-    a Bento, or when the state folder cannot be written to, where nobody can promote either.
+    It is a shared lock, which the kernel drops when the process dies. There is none inside a Bento, which has no
+    pointer to follow, nor when the state folder cannot be written to, where nobody can promote either.
     """
-    if _manifest(source) is not None:
-        return None
-    try:
-        file = _followers(settings, settings.model_stage).open("ab")
-    except OSError:
-        return None
-    fcntl.flock(file, fcntl.LOCK_SH)
-    return file
+
+    def __init__(self, settings: Settings, source: Path) -> None:
+        self._lock: int | None = None
+        if _manifest(source) is None:
+            with suppress(OSError):
+                self._lock = os.open(_followers(settings, settings.model_stage), os.O_RDWR | os.O_CREAT, 0o644)
+                fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def __del__(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 @contextmanager

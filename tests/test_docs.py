@@ -9,10 +9,25 @@ from installation import ROOT
 
 from loan_default.api.native import NATIVE_PATHS
 from loan_default.api.rest import REST_PATHS
+from loan_default.schema import Schema
+from loan_default.schema.columns import BooleanColumn, CategoryColumn, NumberColumn
+from loan_default.schema.declaration import (
+    AuditColumn,
+    CsvFormat,
+    Derived,
+    Difference,
+    Gates,
+    IgnoredColumn,
+    Log,
+    Ratio,
+    StageGates,
+    Target,
+)
 from loan_default.settings import Settings
 
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "data" / "README.md"])
+DOCUMENTS += sorted((ROOT / "examples").rglob("*.md"))
 
 
 def settings_rows() -> list[tuple[str, str, str]]:
@@ -50,6 +65,18 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
         assert (document.parent / target).exists(), target
 
 
+def test_the_page_on_own_data_explains_every_key_of_a_declaration_and_no_other() -> None:
+    page = (ROOT / "docs" / "own-data.md").read_text()
+    listed = {key for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+    parts = (Schema, NumberColumn, BooleanColumn, CategoryColumn, Derived)
+    declared = {key for part in parts for key in part.model_fields}
+    in_the_text = {"ratio", "difference", "log"}
+    assert listed - in_the_text == declared - in_the_text
+    nested = (CsvFormat, Target, AuditColumn, IgnoredColumn, Ratio, Difference, Log, StageGates, Gates)
+    for key in {key for part in nested for key in part.model_fields}:
+        assert re.search(rf"`[^`]*\b{key}\b[^`]*`", page), key
+
+
 def test_every_decision_is_in_their_index() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     for page in (ROOT / "docs" / "decisions").glob("0*.md"):
@@ -60,7 +87,7 @@ def test_the_architecture_page_names_every_module_or_its_room() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     for path in (ROOT / "loan_default").glob("*.py"):
         assert path.name == "__init__.py" or path.name in page, path.name
-    for room in ("api", "training"):
+    for room in ("api", "schema", "training"):
         assert f"loan_default/{room}/" in page
 
 

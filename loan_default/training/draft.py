@@ -41,7 +41,7 @@ class Draft:
             entry["name"] = names.of(entry["header"])
         guess = f"A guess: {self.labels[0]!r} in {self.defaults.mean():.1%} of the rows."
         blocks: list[tuple[str, dict[str, Any]]] = [
-            (_FIRST_WORDS.format(file=self.file), {"name": _Names.slug(self.file.partition(".")[0])}),
+            (_FIRST_WORDS.format(file=self.file), {"name": slug(self.file.partition(".")[0])}),
             ("How the file is written. An empty field is always a missing value.", {"csv": self._csv()}),
             ("What the model learns from and callers send.", {"columns": self.columns}),
             (guess, {"target": self._target()}),
@@ -110,6 +110,13 @@ def _short_list(dumper: _Dumper, values: list[Any]) -> yaml.Node:
 _Dumper.add_representer(list, _short_list)
 
 
+def slug(text: str) -> str:
+    """The text as a name: small letters, digits and underscores."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
+    name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:50]
+    return name if re.match("[a-z]", name) else f"column_{name}".rstrip("_")
+
+
 class _Names:
     """API names for headers: letters, digits and underscores, none twice."""
 
@@ -118,18 +125,11 @@ class _Names:
 
     def of(self, header: str) -> str:
         """A name that nobody has yet."""
-        for name in self._numbered(self.slug(header)):
+        for name in self._numbered(slug(header)):
             if name not in self._taken:
                 self._taken.add(name)
                 return name
         raise AssertionError  # pragma: no cover  # the numbers never end
-
-    @staticmethod
-    def slug(text: str) -> str:
-        """The text as a name."""
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
-        slug = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:50]
-        return slug if re.match("[a-z]", slug) else f"column_{slug}".rstrip("_")
 
     @staticmethod
     def _numbered(slug: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from loan_default.schema.declaration import CsvFormat
 from loan_default.training.checks import REFUSED_AUC, separation
 from loan_default.training.csv_file import listed, read_text_table
 from loan_default.training.data import Texts
-from loan_default.training.draft import Draft
+from loan_default.training.draft import Draft, slug
 
 _SEPARATORS = ",;\t|"
 _MISSING = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "?")
@@ -28,17 +28,17 @@ _MISSING_AMONG_NUMBERS = ("-", ".", "none", "None", "missing", "unknown", "")
 _TRUE_FALSE = ({"true", "false"}, {"t", "f"})
 _MOST_CATEGORIES = 50
 _ROWS_A_CATEGORY = 20
+_MOST_INTEGERS = 100
 
 _TARGET = re.compile(
     r"default|bad|delinq|charge.?off|target|label|outcome|status|class|risk|repaid|paid", re.IGNORECASE
 )
-_POSITIVE = re.compile(r"default|bad|yes|true|charge|delinq|late|loss|^1$|^y$|^t$", re.IGNORECASE)
-_ID = re.compile(r"(^|[ _.])(id|index|key|row|rownames?|nr|no|number)$|^$|(?<=[a-z])I[Dd]$", re.IGNORECASE)
-_AUDIT = re.compile(
-    r"(^|[ _.])(age|sex|gender|marital|married|race|ethnic|religion|nationality|foreign|birth|disab|pregnan)",
-    re.IGNORECASE,
+_POSITIVE = re.compile(r"default|bad|yes|true|charge|delinq|late|loss|^y$|^t$", re.IGNORECASE)
+_ID_WORDS = frozenset({"id", "index", "key", "row", "rownames", "nr", "no", "number"})
+_AUDIT_WORDS = frozenset(
+    {"age", "birth", "birthday", "disability", "disabled", "dob", "ethnic", "ethnicity", "foreign", "gender", "marital"}
+    | {"married", "nationality", "pregnant", "race", "religion", "sex"}
 )
-_AGE = re.compile(r"(^|[ _.])age", re.IGNORECASE)
 _DATE = re.compile(r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|[A-Z][a-z]{2}-\d{2,4})")
 
 
@@ -89,7 +89,7 @@ def _missing_values(rows: pd.DataFrame, written: CsvFormat) -> tuple[str, ...]:
         texts = rows[header][~rows[header].isin((*found, ""))]
         numbers = ~np.isnan(_numbers(texts, written))
         others = set(texts[~numbers])
-        if numbers.mean() > 0.5 and others <= set(_MISSING_AMONG_NUMBERS):
+        if numbers.sum() > 0.5 * len(texts) and others <= set(_MISSING_AMONG_NUMBERS):
             found |= others
     return tuple(sorted(found))
 
@@ -106,20 +106,26 @@ def _find_target(rows: pd.DataFrame, named: str | None, path: Path) -> str:
     if named is not None:
         if named not in headers:
             raise DataError(f"{path} has no column {named!r}; it has {listed(headers)}.")
-        if rows[named].replace("", np.nan).nunique() < 2:
+        if _different(rows[named]) < 2:
             raise DataError(f"The column {named!r} has one value only, and a model needs both outcomes.")
         return named
-    candidates = [header for header in headers if rows[header].replace("", np.nan).nunique() == 2]
+    candidates = [header for header in headers if _different(rows[header]) == 2]
     if not candidates:
         raise DataError(f"{path} has no column with two values that could be the target; name it with --target.")
     telling = [header for header in candidates if _TARGET.search(header)]
     return (telling or candidates)[-1]
 
 
+def _different(texts: Texts) -> int:
+    return int(texts[texts != ""].nunique())
+
+
 def _labels(texts: Texts) -> tuple[str, str | None]:
     """The value that means default, and the other one when there is just one."""
     counts = texts[texts != ""].value_counts()
     telling = [str(value) for value in counts.index if _POSITIVE.search(str(value))]
+    if set(counts.index) == {"0", "1"}:
+        telling = ["1"]
     positive = telling[0] if len(telling) == 1 else str(counts.index[-1])
     others = [str(value) for value in counts.index if value != positive]
     return positive, others[0] if len(others) == 1 else None
@@ -127,6 +133,7 @@ def _labels(texts: Texts) -> tuple[str, str | None]:
 
 def _place(draft: Draft, header: str, texts: Texts, defaults: Any, written: CsvFormat) -> None:
     """Put one column where it belongs."""
+    words = slug(header).split("_")
     present = texts[texts != ""]
     numbers = _numbers(present, written)
     different = present.nunique()
@@ -136,12 +143,12 @@ def _place(draft: Draft, header: str, texts: Texts, defaults: Any, written: CsvF
         draft.ignored.append({"header": header, "reason": "It is the same in every row."})
     elif different == 0:
         draft.ignored.append({"header": header, "reason": "It is empty in every row."})
-    elif distinct_ids and (_ID.search(header) or (numeric and bool((np.diff(numbers) == 1).all()))):
+    elif distinct_ids and (words[-1] in _ID_WORDS or (numeric and bool((np.diff(numbers) == 1).all()))):
         if draft.id is None and header:
             draft.id = header
         else:
             draft.ignored.append({"header": header, "reason": "It identifies the row."})
-    elif _AUDIT.search(header):
+    elif _AUDIT_WORDS & set(words):
         draft.audit.append(_audit(header, numbers if numeric and different > 10 else None))
     else:
         column = _column(header, texts, numbers if numeric else None, written)
@@ -155,7 +162,7 @@ def _audit(header: str, numbers: Any) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": header, "header": header, "description": f"{header}, for reports only."}
     if numbers is not None:
         quartiles = np.unique(np.quantile(numbers, (0.25, 0.5, 0.75)).round()).tolist()
-        entry["edges"] = [25, 35, 45, 55] if _AGE.search(header) else [_tidy(edge) for edge in quartiles]
+        entry["edges"] = [25, 35, 45, 55] if "age" in slug(header).split("_") else [_tidy(edge) for edge in quartiles]
     return entry
 
 
@@ -167,7 +174,8 @@ def _column(header: str, texts: Texts, numbers: Any, written: CsvFormat) -> dict
     undecided = {"risk": "none", "risk_reason": "Not decided yet. The data decide."}
     described = {"description": f"{header}, to be described."}
     if numbers is not None:
-        whole = bool((numbers == np.floor(numbers)).all()) and not present.str.contains("[.,eE]").any()
+        # An amount that happens to be whole so far is no integer: callers would be refused cents.
+        whole = present.nunique() <= _MOST_INTEGERS and not present.str.contains("[.,eE]").any()
         low = {"minimum": 0} if numbers.min() >= 0 else {}
         high = {"maximum": 1} if whole and set(numbers) == {0.0, 1.0} else {}
         example = _tidy(float(np.sort(numbers)[len(numbers) // 2]))

@@ -60,4 +60,4 @@ def _sampler(nominal: NDArray[np.int64], width: int, ratio: float, seed: int) ->
     options = {"sampling_strategy": ratio, "k_neighbors": NEIGHBOURS, "random_state": seed}
     if len(nominal) == 0:
         return SMOTE(**options)
-    return SMOTEN(**options) if len(nominal) == width else SMOTENC(nominal, **options)
+    return SMOTEN(**options) if len(nominal) == width else SMOTENC(nominal.tolist(), **options)

@@ -2,18 +2,22 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from loan_default.schema import Schema
+from examples.credit_data.fetch import fetch
+from loan_default.schema import Schema, load_schema
 from loan_default.training import evaluate
-from loan_default.training.data import Dataset
+from loan_default.training.data import Dataset, read_dataset
 from loan_default.training.evaluate import Figures, Predictions, calibration_error, out_of_fold, out_of_fold_baseline
 from loan_default.training.fit import FitOptions, Fitted, folds
 from loan_default.training.split import holdout_mask
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "credit_data" / "credit_data.schema.yaml"
 
 
 def predictions(pd: list[float], declined: list[int], target: list[int]) -> Predictions:
@@ -190,3 +194,67 @@ def test_the_baseline_is_judged_on_the_same_rows_and_is_worth_beating(training_r
     assert baseline.target.tobytes() == training_rows.target.tobytes()
     assert baseline.figures()["roc_auc"] >= 0.94
     assert baseline.figures()["recall"] >= 0.7
+
+
+@pytest.fixture(scope="module")
+def loans(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A third of credit_data: categories, and gaps in half of the columns."""
+    path = tmp_path_factory.mktemp("credit_data") / "credit_data.csv"
+    fetch(path)
+    data = read_dataset(path, load_schema(EXAMPLE))
+    return data.rows(np.arange(len(data)) % 3 == 0)
+
+
+def check_figures(found: Predictions, data: Dataset) -> None:
+    """All of them are figures, rates lie between 0 and 1, and the ranking beats chance."""
+    figures = found.figures()
+    assert found.target.tobytes() == data.target.tobytes()
+    assert ((found.pd >= 0) & (found.pd <= 1)).all()
+    assert all(0 <= value <= 1 for name, value in figures.items() if name not in ("log_loss", "mean_pd_to_base_rate"))
+    assert figures["roc_auc"] > 0.7
+    assert figures["mean_pd_to_base_rate"] == pytest.approx(1, rel=0.1)
+
+
+def without(data: Dataset, columns: list[int], rows: slice = slice(None)) -> Dataset:
+    """The data with nothing in these columns and rows."""
+    applicants = data.applicants.copy()
+    applicants[rows, columns] = np.nan
+    return Dataset(applicants, data.target, data.sha256)
+
+
+def test_the_baseline_copes_with_categories_and_gaps(loans: Dataset) -> None:
+    check_figures(out_of_fold_baseline(loans, load_schema(EXAMPLE), FitOptions(folds=3)), loans)
+
+
+@pytest.mark.parametrize("columns", [[6], [1], [4, 7], [1, 4, 6, 7, 8]], ids=str)
+def test_the_baseline_copes_with_columns_without_any_value(loans: Dataset, columns: list[int]) -> None:
+    emptied = without(loans, columns)
+    check_figures(out_of_fold_baseline(emptied, load_schema(EXAMPLE), FitOptions(folds=2)), emptied)
+
+
+@pytest.mark.parametrize("column", [1, 6], ids=["category", "amount"])
+def test_the_baseline_copes_with_a_gap_that_is_in_a_single_row(loans: Dataset, column: int) -> None:
+    applicants = np.nan_to_num(loans.applicants, nan=1.0)
+    data = without(Dataset(applicants, loans.target, ""), [column], slice(0, 1))
+    check_figures(out_of_fold_baseline(data, load_schema(EXAMPLE), FitOptions(folds=2)), data)
+
+
+def test_the_baseline_copes_with_a_category_that_is_in_a_single_row(loans: Dataset) -> None:
+    applicants = loans.applicants.copy()
+    applicants[:, 1] = np.where(np.arange(len(loans)) == 5, 5, 0)
+    data = Dataset(applicants, loans.target, "")
+    check_figures(out_of_fold_baseline(data, load_schema(EXAMPLE), FitOptions(folds=2)), data)
+
+
+@pytest.mark.parametrize("kind", ["category", "integer"])
+def test_the_baseline_copes_with_columns_of_one_kind_alone(loans: Dataset, kind: str) -> None:
+    schema = load_schema(EXAMPLE)
+    kept = [i for i, column in enumerate(schema.columns) if column.type == kind]
+    alone = schema.model_copy(update={"columns": tuple(schema.columns[i] for i in kept), "derived": ()})
+    data = Dataset(np.ascontiguousarray(loans.applicants[:, kept]), loans.target, "")
+    assert out_of_fold_baseline(data, alone, FitOptions(folds=2)).figures()["roc_auc"] > 0.65
+
+
+def test_the_procedure_copes_with_categories_and_gaps(loans: Dataset) -> None:
+    options = FitOptions(folds=3, trees=30, smote_ratio=0.6)
+    check_figures(out_of_fold(loans, load_schema(EXAMPLE), options, lambda: None), loans)

@@ -95,6 +95,40 @@ def test_a_negative_zero_hashes_like_a_zero() -> None:
     assert len(set(row_hashes(np.array([[0.0, 0.0, 1.0], [-0.0, -0.0, 1.0]])).tolist())) == 1
 
 
+def nan(payload: int, negative: bool) -> float:
+    """A NaN with these bits in it."""
+    return float(np.uint64((0xFFF8 if negative else 0x7FF8) << 48 | payload).view(np.float64))
+
+
+def with_gap(bits: tuple[int, bool]) -> Dataset:
+    """Twenty applicants, each third of whom has this NaN in the second column."""
+    data = invented(20, seed=0)
+    data.applicants[::3, 1] = nan(*bits)
+    return data
+
+
+OTHER_NANS = pytest.mark.parametrize("bits", [(0, True), (1, False), (2**50, False), (2**51 - 1, True)])
+
+
+@OTHER_NANS
+def test_a_missing_value_hashes_the_same_whatever_bits_are_in_its_nan(bits: tuple[int, bool]) -> None:
+    plain, other = with_gap((0, False)), with_gap(bits)
+    assert plain.applicants.tobytes() != other.applicants.tobytes()
+    assert row_hashes(plain.applicants).tolist() == row_hashes(other.applicants).tolist()
+    assert holdout_mask(plain, SHARE).tolist() == holdout_mask(other, SHARE).tolist()
+
+
+def test_a_missing_value_is_no_zero_and_its_place_counts() -> None:
+    rows = [[np.nan, 0.0, 1.0], [0.0, np.nan, 1.0], [0.0, 0.0, 1.0], [np.nan, np.nan, 1.0]]
+    assert len(set(row_hashes(np.array(rows)).tolist())) == 4
+
+
+def test_identical_rows_with_gaps_are_on_the_same_side() -> None:
+    data = with_gap((0, False)).rows(np.repeat(np.arange(20), 3))
+    mask = holdout_mask(data, SHARE).reshape(20, 3)
+    assert (mask == mask[:, :1]).all()
+
+
 def test_hashing_does_not_modify_its_input() -> None:
     rows = np.array([[-0.0, 1.0, 2.0]])
     row_hashes(rows)
