@@ -30,7 +30,9 @@ class LoanDecision(PythonModel):  # type: ignore[misc]  # MLflow's base class is
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         """Probability (0 to 1), prediction (0 or 1) and risk band of each row."""
-        columns = [model_input[name].tolist() for name in self._model.schema.column_names]
+        table = model_input[self._model.schema.column_names].astype(object)
+        table[table.isna()] = None  # pandas has several ways to say "missing"
+        columns = [table[name].tolist() for name in table]
         probability = self._model.pd(Encoder(self._model.schema).table(columns))
         decision = self._model.decision
         return pd.DataFrame(

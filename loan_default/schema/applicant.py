@@ -15,6 +15,7 @@ from loan_default.schema.declaration import Schema
 OnUnknown: TypeAlias = Callable[[str, Literal["refused", "missing"]], None]
 
 _LONGEST_CATEGORY = 200
+_LARGEST_INTEGER = 2**53
 
 
 def applicant_model(schema: Schema, on_unknown: OnUnknown) -> type[BaseModel]:
@@ -48,7 +49,7 @@ class Encoder:
         """A table of values, one sequence for each column in the schema's order, as (n, number of columns).
 
         Raises:
-            ValueError: a category that its column refuses.
+            ValueError: a category that its column refuses, or a gap where there must be none.
         """
         return np.column_stack(
             [_encoded(column, values) for column, values in zip(self._columns, columns, strict=True)]
@@ -81,7 +82,11 @@ def _type(column: Column, on_unknown: OnUnknown) -> tuple[Any, dict[str, Any]]:
     }
     if column.type == "number":
         return float, {**limits, "allow_inf_nan": False}
-    return int, {name: None if limit is None else int(limit) for name, limit in limits.items()}
+    # What a float64 holds exactly: larger integers would be rounded, and some are no float at all.
+    whole = {name: int(limit) for name, limit in limits.items() if limit is not None}
+    low = {} if {"ge", "gt"} & set(whole) else {"ge": -_LARGEST_INTEGER}
+    high = {} if {"le", "lt"} & set(whole) else {"le": _LARGEST_INTEGER}
+    return int, {**whole, **low, **high}
 
 
 def _category_type(column: CategoryColumn, on_unknown: OnUnknown) -> Any:
@@ -112,14 +117,18 @@ def _optional_number(value: float | None) -> float:
 
 
 def _encoded(column: Column, values: Sequence[Any]) -> NDArray[np.float64]:
-    if not isinstance(column, CategoryColumn):
-        return np.asarray(values, dtype=np.float64)  # None becomes NaN
-    numbers = np.array([column.codes.get(value, np.nan) for value in values], dtype=np.float64)
-    if column.unknown == "refuse":
+    if isinstance(column, CategoryColumn):
+        numbers = np.array([column.codes.get(value, np.nan) for value in values], dtype=np.float64)
         # NaN is the one value that differs from itself.
         unknown = {value for value in values if value is not None and value == value} - set(column.known)  # noqa: PLR0124
-        if unknown:
+        if unknown and column.unknown == "refuse":
             raise ValueError(f"{column.name}: {min(unknown, key=str)!r} must be {column.allowed}")
+        missing = any(value is None or value != value for value in values)  # noqa: PLR0124
+    else:
+        numbers = np.asarray(values, dtype=np.float64)  # None becomes NaN
+        missing = bool(np.isnan(numbers).any())
+    if missing and not column.may_be_missing:
+        raise ValueError(f"{column.name}: a value is missing; it must be {column.allowed}")
     return numbers
 
 

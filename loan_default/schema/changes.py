@@ -63,20 +63,11 @@ def _numbers(old: NumberColumn, new: NumberColumn) -> Iterator[Change]:
     if old.unit != new.unit:
         yield Change(new.name, f"its unit was {old.unit!r} and is {new.unit!r}", breaks=True)
     if old.limits != new.limits:
-        narrowed = _lower_end(new) > _lower_end(old) or _upper_end(new) < _upper_end(old)
+        (low, with_low), (old_low, with_old_low) = new.lowest, old.lowest
+        # Of two ends at the same place the one that is not allowed itself is the narrower one.
+        narrowed = (low, not with_low) > (old_low, not with_old_low) or new.highest < old.highest
         text = f"was {old.allowed} and is {new.allowed}"
         yield Change(new.name, f"{text}, which is narrower" if narrowed else text, breaks=narrowed)
-
-
-def _lower_end(column: NumberColumn) -> tuple[float, bool]:
-    bound, allowed = column.lowest
-    return bound, not allowed
-
-
-def _upper_end(column: NumberColumn) -> tuple[float, bool]:
-    if column.exclusive_maximum is not None:
-        return column.exclusive_maximum, False
-    return (float("inf"), True) if column.maximum is None else (column.maximum, True)
 
 
 def _categories(old: CategoryColumn, new: CategoryColumn) -> Iterator[Change]:

@@ -8,7 +8,16 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -23,12 +32,13 @@ _LONGEST_LIST = 20
 
 def _quoted(value: object) -> object:
     # YAML reads no, yes, on and off as booleans, and digits as numbers; a category is what stands in the file.
-    if isinstance(value, (bool, int, float)):
+    if not isinstance(value, str):
         raise ValueError("write categories in quotes: YAML reads yes, no, on, off and numbers as something else")  # noqa: TRY004  # pydantic's way to refuse
     return value
 
 
-Category = Annotated[str, BeforeValidator(_quoted), StringConstraints(min_length=1, max_length=200)]
+Category = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_quoted)]
+Number = Annotated[float, Strict()]
 
 
 class Declared(BaseModel):
@@ -81,12 +91,12 @@ class NumberColumn(_Column):
     """A number or an integer, with its unit and limits."""
 
     type: Literal["number", "integer"]
-    minimum: float | None = None
-    exclusive_minimum: float | None = None
-    maximum: float | None = None
-    exclusive_maximum: float | None = None
+    minimum: Number | None = None
+    exclusive_minimum: Number | None = None
+    maximum: Number | None = None
+    exclusive_maximum: Number | None = None
     unit: Sentence
-    example: float
+    example: Number
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -116,13 +126,22 @@ class NumberColumn(_Column):
     def lowest(self) -> tuple[float, bool]:
         """The lower end of what is allowed, and whether it is itself allowed; −∞ without a limit."""
         if self.exclusive_minimum is not None:
-            return self.exclusive_minimum, False
+            whole = self.type == "integer"
+            return (self.exclusive_minimum + 1, True) if whole else (self.exclusive_minimum, False)
         return (float("-inf"), False) if self.minimum is None else (self.minimum, True)
+
+    @property
+    def highest(self) -> tuple[float, bool]:
+        """The upper end of what is allowed, and whether it is itself allowed; ∞ without a limit."""
+        if self.exclusive_maximum is not None:
+            whole = self.type == "integer"
+            return (self.exclusive_maximum - 1, True) if whole else (self.exclusive_maximum, False)
+        return (float("inf"), False) if self.maximum is None else (self.maximum, True)
 
     @property
     def nominal(self) -> bool:
         """Whether it is a choice rather than an amount: an integer with two allowed values is a yes or no."""
-        return self.type == "integer" and self.maximum is not None and self.maximum - self.lowest[0] == 1
+        return self.type == "integer" and self.highest[0] - self.lowest[0] == 1
 
     @property
     def allowed(self) -> str:

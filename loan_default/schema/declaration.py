@@ -17,6 +17,7 @@ from loan_default.schema.columns import (
     Column,
     Declared,
     Name,
+    Number,
     NumberColumn,
     Risk,
     Risky,
@@ -59,7 +60,7 @@ class Log(Declared):
     """The natural logarithm of a column, after adding a constant; what it is taken of must always be positive."""
 
     of: Name
-    plus: float = 0
+    plus: Number = 0
 
     @property
     def uses(self) -> tuple[str, ...]:
@@ -112,6 +113,8 @@ class Derived(Risky):
 def _label(value: object) -> object:
     if not isinstance(value, (bool, int, float, str)) or not str(value).strip():
         raise ValueError("must be a word, a number, or true or false")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
     return value.strip() if isinstance(value, str) else value
 
 
@@ -149,7 +152,7 @@ class AuditColumn(Declared):
     name: Name
     header: Sentence
     description: Sentence
-    edges: tuple[float, ...] = ()
+    edges: tuple[Number, ...] = ()
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -175,6 +178,7 @@ class IgnoredColumn(Declared):
 
 def _codec(name: str) -> str:
     try:
+        "".encode(name)  # refuses codecs that are no encodings of text, too
         return codecs.lookup(name).name
     except LookupError:
         raise ValueError(f"there is no encoding {name!r}; try utf-8 or cp1252") from None
@@ -208,7 +212,7 @@ class StageGates(Declared):
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if not self.model_fields_set:
+        if all(limit is None for _, limit in self):
             raise ValueError("declare at least one gate")
         return self
 

@@ -6,6 +6,7 @@ The rule. **Refused**, because the model would be worthless or would answer by a
   `REFUSED_AUC` or more, or one of its values or ends (or its being missing) holds half of all defaults and hardly
   anybody else; which includes a copy of the target;
 - an integer column that numbers the rows: it rises or falls with every line of the file;
+- a column that is missing in every row;
 - a column that may be missing, or whose unknown categories are scored as missing, but never is in training: the model
   could not learn what that means, and XGBoost would follow an arbitrary branch.
 
@@ -67,8 +68,12 @@ def require_sensible(data: Dataset, schema: Schema) -> list[str]:
 
 def _constant(column: Column, values: NDArray[np.float64], _: NDArray[np.int64]) -> Iterator[Finding]:
     different = np.unique(values, equal_nan=True)
-    if len(different) == 1:
-        value = "missing" if np.isnan(different[0]) else repr(column.shown(float(different[0])))
+    if len(different) > 1:
+        return
+    if np.isnan(different[0]):
+        yield Finding(f"{column.header!r} is missing in every row; ignore it", refused=True)
+    else:
+        value = repr(column.shown(float(different[0])))
         yield Finding(f"{column.header!r} is {value} in every row, so nothing can be learnt from it; ignore it")
 
 
@@ -83,11 +88,11 @@ def _missing_never_learnt(column: Column, values: NDArray[np.float64], _: NDArra
     if not (column.may_be_missing or unknown_is_missing):
         return
     rows = int(np.isnan(values).sum())
-    remedy = "declare unknown: refuse" if unknown_is_missing else "declare may_be_missing: false"
+    remedies = ["may_be_missing: false"] * column.may_be_missing + ["unknown: refuse"] * unknown_is_missing
     if rows == 0:
         yield Finding(
             f"{column.header!r} may be missing by its declaration but never is in these data, so the model cannot "
-            f"learn what that means; {remedy}",
+            f"learn what that means; declare {' and '.join(remedies)}",
             refused=True,
         )
     elif rows < _FEW_MISSING:

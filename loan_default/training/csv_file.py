@@ -21,7 +21,7 @@ class TextTable:
     """A CSV file as it was read.
 
     Attributes:
-        rows: its fields as text, without blanks around them; a row's index + `FIRST_LINE` is its line.
+        rows: its fields as text, without blanks around them; a row's index + `FIRST_LINE` is the line it begins in.
         sha256: checksum of the file.
     """
 
@@ -58,9 +58,11 @@ def _parse(content: bytes, path: Path, written: CsvFormat) -> pd.DataFrame:
         header = [
             name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=written.separator), [])
         ]
-        twice = sorted({name for name in header if header.count(name) > 1})
+        twice = sorted({name for name in header if name and header.count(name) > 1})
         if twice:
             raise DataError(f"{path} has more than one column called {listed(twice)}.")
+        if text.strip() and not any(header):
+            raise DataError(f"{path} must begin with a header; its first line names no column.")
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # lines with more fields than the header
             # Everything as text: what a value is gets decided by the declaration, not guessed from the file.
@@ -76,10 +78,27 @@ def _parse(content: bytes, path: Path, written: CsvFormat) -> pd.DataFrame:
         raise DataError(f"{path} is empty; training needs a CSV file with a header and rows.") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeError, csv.Error) as error:
         raise DataError(f"{path} is not a readable {described}: {' '.join(str(error).split())}") from error
-    table.columns = pd.Index(header)  # pandas gives a column without a name one of its own
-    for name in header:
-        table[name] = table[name].str.strip()
-    return table[~(table == "").all(axis=1)]
+    table.columns = pd.Index(range(len(header)))
+    table = table.apply(lambda column: column.str.strip())
+    # What spreadsheets leave at the end: columns without a name and without a value.
+    kept = [i for i, name in enumerate(header) if name or not (table[i] == "").all()]
+    table = table[kept].set_axis([header[i] for i in kept], axis="columns")
+    if not table.columns.is_unique:
+        raise DataError(f"{path} has more than one column without a name.")
+    if '"' in text and len(table) < text.count("\n"):
+        table.index = pd.Index(_line_starts(text, written.separator)[1 : len(table) + 1]) - FIRST_LINE
+    named: pd.DataFrame = table[~(table == "").all(axis=1)]
+    return named
+
+
+def _line_starts(text: str, separator: str) -> list[int]:
+    """The line in which each record begins, the header included; a quoted field may hold line ends."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    starts, next_start = [], 1
+    for _ in reader:
+        starts.append(next_start)
+        next_start = reader.line_num + 1
+    return starts
 
 
 def listed(names: list[str]) -> str:

@@ -3,6 +3,7 @@
 All problems are reported in one go, each with the column, how many rows it has, and examples by line number.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,9 +125,9 @@ def _require_headers(present: list[str], schema: Schema, problems: _Problems) ->
     if not lacking:
         return
     text = f"it lacks the column{'s' if len(lacking) > 1 else ''} {listed(lacking)}; it has {listed(present)}"
-    other = [mark for mark in ";|\t" if len(present) == 1 and mark in present[0]]
+    other = [mark for mark in ";|\t," if len(present) == 1 and mark in present[0]]
     if other:
-        text += f" (if {other[0]!r} separates its fields, declare csv: {{separator: {other[0]!r}}})"
+        text += f" (if it is separated otherwise, declare csv: {{separator: {json.dumps(other[0])}}})"
     problems.found.append(text)
 
 
@@ -159,25 +160,39 @@ def _values(texts: Texts, column: Column, problems: _Problems) -> NDArray[np.flo
 
 def _target(texts: Texts, schema: Schema, problems: _Problems) -> NDArray[np.int64]:
     header, declared = schema.target.header, schema.target
-    positive, missing = _equal(texts, declared.positive, problems), problems.missing(texts)
-    if declared.negative is None:
-        others = texts[~positive & ~missing].drop_duplicates()
-        if len(others) > 1:
-            problems.found.append(
-                f"{header!r} has {len(others)} values besides {declared.positive!r} "
-                f"({listed(others[:_EXAMPLES].tolist())}{', …' if len(others) > _EXAMPLES else ''}): declare which one "
-                "is target.negative, and leave out the rows with any other"
-            )
-            return np.zeros(len(texts), dtype=np.int64)
-        wrong, rule = missing, "be known for every row"
-    else:
+    positive = _equal(texts, declared.positive, problems)
+    if declared.negative is not None:
         wrong = ~positive & ~_equal(texts, declared.negative, problems)
-        rule = f"be {declared.negative} or {declared.positive}"
-    problems.report(wrong, texts, f"{header!r} must {rule}")
+        rule = f"{declared.negative} or {declared.positive}"
+    elif isinstance(declared.positive, bool):
+        wrong, rule = ~positive & ~_equal(texts, not declared.positive, problems), "true or false"
+    else:
+        wrong, rule = _other_labels(texts, positive, schema, problems)
+    problems.report(wrong, texts, f"{header!r} must be {rule}")
     if len(texts) and not wrong.any() and len(np.unique(positive)) < 2:
         kind = "a default" if positive[0] else "no default"
         problems.found.append(f"every row of {header!r} is {kind}, and a model needs both")
     return positive.astype(np.int64)
+
+
+def _other_labels(
+    texts: Texts, positive: NDArray[np.bool_], schema: Schema, problems: _Problems
+) -> tuple[NDArray[np.bool_], str]:
+    """Where an undeclared negative label cannot be meant, (n,), and what must be there; notes several such labels."""
+    missing, rule = problems.missing(texts), "known for every row"
+    repeated = np.asarray(texts.duplicated())
+    if not isinstance(schema.target.positive, str):  # 0 and 0.0 are one label
+        numbers = pd.Series(problems.numbers(texts))
+        missing, rule, repeated = np.asarray(numbers.isna()), "a number", np.asarray(numbers.duplicated())
+    others = texts[~positive & ~missing & ~repeated]
+    if len(others) > 1:
+        more = ", …" if len(others) > _EXAMPLES else ""
+        problems.found.append(
+            f"{schema.target.header!r} has {len(others)} values besides {schema.target.positive!r} "
+            f"({listed(others[:_EXAMPLES].tolist())}{more}): declare which one is target.negative, and leave out the "
+            "rows with any other"
+        )
+    return missing, rule
 
 
 def _equal(texts: Texts, label: Any, problems: _Problems) -> NDArray[np.bool_]:

@@ -75,11 +75,11 @@ def _format(path: Path) -> CsvFormat:
         text, encoding = content.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
         text, encoding = content.decode("cp1252", errors="replace"), "cp1252"
-    first, _, rest = text.partition("\n")
+    first, *others = text.splitlines() or [""]
     widths = {mark: len(next(csv.reader(io.StringIO(first), delimiter=mark), [])) for mark in _SEPARATORS}
     separator = max(widths, key=lambda mark: widths[mark])
-    fields = rest[:100_000].replace("\n", separator).split(separator) if separator != "," else []
-    comma = any(re.fullmatch(r'"?-?\d+,\d+"?\r?', value) for value in fields)
+    fields = [field for line in others[:1000] for field in line.split(separator)] if separator != "," else []
+    comma = any(re.fullmatch(r'"?-?\d+,\d+"?', field) for field in fields)
     return CsvFormat(separator=separator, decimal="," if comma else ".", encoding=encoding)
 
 
@@ -109,7 +109,7 @@ def _find_target(rows: pd.DataFrame, named: str | None, path: Path) -> str:
         if _different(rows[named]) < 2:
             raise DataError(f"The column {named!r} has one value only, and a model needs both outcomes.")
         return named
-    candidates = [header for header in headers if _different(rows[header]) == 2]
+    candidates = [header for header in headers if header and _different(rows[header]) == 2]
     if not candidates:
         raise DataError(f"{path} has no column with two values that could be the target; name it with --target.")
     telling = [header for header in candidates if _TARGET.search(header)]
@@ -139,12 +139,14 @@ def _place(draft: Draft, header: str, texts: Texts, defaults: Any, written: CsvF
     different = present.nunique()
     numeric = len(present) > 0 and not np.isnan(numbers).any()
     distinct_ids = different == len(texts) and (not numeric or bool((numbers == np.floor(numbers)).all()))
-    if different < 2 and len(present) == len(texts):
+    if not header:
+        draft.ignored.append({"header": header, "reason": "It has no name."})
+    elif different < 2 and len(present) == len(texts):
         draft.ignored.append({"header": header, "reason": "It is the same in every row."})
     elif different == 0:
         draft.ignored.append({"header": header, "reason": "It is empty in every row."})
     elif distinct_ids and (words[-1] in _ID_WORDS or (numeric and bool((np.diff(numbers) == 1).all()))):
-        if draft.id is None and header:
+        if draft.id is None:
             draft.id = header
         else:
             draft.ignored.append({"header": header, "reason": "It identifies the row."})

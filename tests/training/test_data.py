@@ -396,7 +396,6 @@ def test_a_target_is_told_by_its_label(tmp_path: Path, declared: dict[str, Any],
     assert read(tmp_path, own(number(), target=target(**declared)), content).target.tolist() == [1, 0, 0]
 
 
-@pytest.mark.xfail(strict=True, reason="spellings of one other value count as several when negative is not declared")
 @pytest.mark.parametrize(("positive", "labels"), [(1, ["1", "0", "0.0"]), (True, ["true", "no", "No"])])
 def test_two_spellings_of_the_one_other_value_are_one_value(tmp_path: Path, positive: Any, labels: list[str]) -> None:
     content = "X,Bad\n" + "".join(f"1,{label}\n" for label in labels)
@@ -547,7 +546,6 @@ def test_problems_of_all_columns_are_told_in_one_go_lacking_ones_included(tmp_pa
         "|",
         pytest.param(
             "\t",
-            marks=pytest.mark.xfail(strict=True, reason="YAML reads '\\t' in single quotes as two characters: refused"),
         ),
     ],
 )
@@ -557,7 +555,6 @@ def test_a_file_of_one_column_says_what_to_declare(tmp_path: Path, separator: st
     assert CsvFormat.model_validate(yaml.safe_load(advice)).separator == separator
 
 
-@pytest.mark.xfail(strict=True, reason="the hint knows ; | and tab, but not the comma when another one is declared")
 def test_a_comma_is_recognised_too_when_another_separator_is_declared(tmp_path: Path) -> None:
     schema = own(number(), csv={"separator": ";"})
     assert "declare csv: " in refusal(tmp_path, schema, "X,Bad\n1,1\n2,0\n")

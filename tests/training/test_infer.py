@@ -1,11 +1,14 @@
 """A first declaration: what it guesses of a file, and that it can be trained on as it is."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from loan_default.errors import DataError
 from loan_default.schema import Schema, parse_schema
@@ -222,6 +225,21 @@ def test_a_file_with_nothing_in_it_is_a_clear_error(tmp_path: Path, content: str
 def test_a_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Cannot read"):
         infer(tmp_path / "none.csv")
+
+
+CELLS = st.sampled_from(
+    ["a", "b", "1", "0", "2.5", "", "NA", "true", "no", '"q,\nz"', "é", "-", " ", '"', ";", "\r", "2024-01-01"]
+)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=12))
+def test_any_file_gets_a_valid_declaration_or_a_clear_error(tmp_path: Path, rows: list[list[str]]) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_bytes("\n".join(",".join(row) for row in rows).encode())
+    with contextlib.suppress(DataError):
+        found = declared(path)
+        read_dataset(path, found)
 
 
 def test_headers_become_names_that_the_api_can_have(tmp_path: Path) -> None:
