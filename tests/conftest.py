@@ -2,34 +2,20 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from models import complete, put_in_production
 
-from loan_default.model import About, LoanModel
+from loan_default.model import LoanModel
 from loan_default.schema import DEFAULT_SCHEMA, Schema, load_schema
-from loan_default.served import Served, point
+from loan_default.served import Served
 from loan_default.settings import Settings
 from loan_default.training.data import Dataset, read_dataset
 from loan_default.training.fit import FitOptions, Fitted, fit_decision
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "credit_data"
-
-
-def complete(fitted: Fitted) -> LoanModel:
-    """What was fitted as a complete model."""
-    about = About(
-        run_id="0123456789abcdef0123456789abcdef",
-        created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        model_type="test",
-        package_version="0",
-        data_sha256="0" * 64,
-        seed=42,
-        metrics={"oof_roc_auc": 0.9},
-    )
-    return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about)
 
 
 @pytest.fixture(scope="session")
@@ -95,14 +81,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def promoted(settings: Settings, loan_model: LoanModel) -> Served:
     """A model promoted to production: files where BentoML's store has them, and the pointer."""
     return put_in_production(settings, loan_model)
-
-
-def put_in_production(settings: Settings, model: LoanModel) -> Served:
-    """What a promotion leaves behind, without MLflow and BentoML."""
-    served = Served("loan_default:7-01234567", settings.bentoml_store / "models" / "loan_default" / "7-01234567")
-    model.save(served.model_folder)
-    point(settings, "production", served)
-    return served
 
 
 @pytest.fixture

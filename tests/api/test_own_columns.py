@@ -1,16 +1,21 @@
 """The REST face of a model with a lender's own columns: categories, missing values, and what is unknown."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from face import Face
+from models import complete, put_in_production
 from prometheus_client import REGISTRY
 
 from loan_default.model import LoanModel
+from loan_default.schema import DEFAULT_SCHEMA, load_schema
 from loan_default.schema.applicant import Encoder, applicant_model
 from loan_default.served import Served
 from loan_default.settings import Settings
+from loan_default.training.data import read_dataset
+from loan_default.training.fit import FitOptions, fit_decision
 
 OPTIONAL = ("home", "job", "income", "assets", "debt")
 
@@ -92,6 +97,39 @@ def test_an_unknown_category_is_counted_by_column_and_outcome(face: Face, applic
     before = REGISTRY.get_sample_value("loan_unknown_categories_total", labels) or 0
     face.predict({**applicant, "home": "castle"})
     assert REGISTRY.get_sample_value("loan_unknown_categories_total", labels) == before + 1
+
+
+ENTRY = """
+  - name: open_loans
+    header: Open Loans
+    type: integer
+    minimum: 0
+    unit: loans
+    description: Loans the applicant has not repaid yet.
+    example: 2
+    risk: up
+    risk_reason: More debt does not make anybody likelier to repay it.
+
+derived:"""
+
+
+def test_adding_a_column_is_one_entry_in_one_file(tmp_path: Path, settings: Settings) -> None:
+    """The declaration gets the entry, the file has the column, and no code is told."""
+    declaration = tmp_path / "with_loans.schema.yaml"
+    declaration.write_text(DEFAULT_SCHEMA.read_text().replace("\nderived:", ENTRY))
+    header, *lines = DEFAULT_SCHEMA.with_name("Default_Fin.csv").read_text().splitlines()
+    rows = [f"{line},{i % 5 + 2 * int(line[-1])}" for i, line in enumerate(lines)]
+    (tmp_path / "with_loans.csv").write_text("\n".join([f"{header},Open Loans", *rows]))
+    schema = load_schema(declaration)
+    fitted = fit_decision(read_dataset(tmp_path / "with_loans.csv", schema), schema, FitOptions(folds=3, trees=30))
+    put_in_production(settings, complete(fitted))
+    face = Face(settings)
+    applicant = {"employed": 1, "bank_balance": 20_000, "annual_salary": 400_000}
+    few, many = (face.predict({**applicant, "open_loans": loans}).json()["data"] for loans in (0, 6))
+    assert few["probability"] < many["probability"]
+    assert many["features_used"]["open_loans"] == 6
+    refusal = face.predict(applicant).json()
+    assert refusal["message"] == "open_loans: is missing, an integer ≥ 0."
 
 
 def test_model_info_names_the_columns_of_this_model(face: Face, credit_model: LoanModel) -> None:

@@ -1,0 +1,30 @@
+"""Models as a training would leave them, without MLflow and BentoML."""
+
+from datetime import UTC, datetime
+
+from loan_default.model import About, LoanModel
+from loan_default.served import Served, point
+from loan_default.settings import Settings
+from loan_default.training.fit import Fitted
+
+
+def complete(fitted: Fitted) -> LoanModel:
+    """What was fitted as a complete model."""
+    about = About(
+        run_id="0123456789abcdef0123456789abcdef",
+        created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        model_type="test",
+        package_version="0",
+        data_sha256="0" * 64,
+        seed=42,
+        metrics={"oof_roc_auc": 0.9},
+    )
+    return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about)
+
+
+def put_in_production(settings: Settings, model: LoanModel) -> Served:
+    """What a promotion leaves behind, without MLflow and BentoML."""
+    served = Served("loan_default:7-01234567", settings.bentoml_store / "models" / "loan_default" / "7-01234567")
+    model.save(served.model_folder)
+    point(settings, "production", served)
+    return served
