@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from installation import ROOT
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from loan_default import __version__
 from loan_default.cli import app, train

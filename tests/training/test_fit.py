@@ -424,3 +424,10 @@ def test_an_amount_that_is_always_missing_can_be_fitted_and_stored(loans: Loans,
     rows[:, i] = np.nan
     fitted = fit_decision(Dataset(rows, loans.data.target, ""), loans.schema, OVERSAMPLED)
     assert saved_and_loaded(fitted, tmp_path / "model").pd(rows).tobytes() == fitted.pd(rows).tobytes()
+
+
+def test_a_missing_value_that_training_never_had_would_follow_an_arbitrary_branch(fitted: Fitted) -> None:
+    """Why `checks.py` refuses such a column: nobody chose that a gap here means the highest debt there is."""
+    gap, none, most = ([1.0, balance, 400_000.0] for balance in (np.nan, 0.0, 1e9))
+    of_gap, of_none, of_most = fitted.pd(np.array([gap, none, most]))
+    assert of_gap == of_most > 100 * of_none
