@@ -9,7 +9,7 @@ The same as `loan-default train`. The stages are in `loan_default/training/`, th
 
 import typer
 
-from loan_default.cli import train
+from loan_default.cli.run import train
 
 if __name__ == "__main__":
     typer.run(train)

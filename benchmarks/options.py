@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from loan_default.cli import DEFAULT_DATA
+from loan_default.cli.shared import DEFAULT_DATA
 from loan_default.schema import DEFAULT_SCHEMA, Schema, load_schema
 from loan_default.training.data import Dataset, read_dataset
 from loan_default.training.evaluate import Figures, out_of_fold, out_of_fold_baseline
 from loan_default.training.fit import FitOptions
-from loan_default.training.run import HOLDOUT_SHARE
-from loan_default.training.split import holdout_mask
+from loan_default.training.split import HOLDOUT_SHARE, holdout_mask
 
 SEEDS = (1, 2, 3)
 SHOWN = ("roc_auc", "pr_auc", "brier", "calibration_error", "recall", "f1", "accuracy")

@@ -47,6 +47,18 @@ class PromotionRefused(LoanDefaultError):
     exit_code = 3
 
 
+class NoSuchVersion(LoanDefaultError):
+    """A version that the registry does not have."""
+
+    exit_code = 2
+
+
+class NotReproduced(LoanDefaultError):
+    """A training that was run again gave another model."""
+
+    exit_code = 3
+
+
 class CallersWouldBreak(LoanDefaultError):
     """A declaration differs from another in a way that callers would notice."""
 

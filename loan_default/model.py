@@ -21,11 +21,12 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from loan_default.decision import Decision, Stored
 from loan_default.errors import ModelFileError
 from loan_default.features import Features
+from loan_default.reasons import Reason, explain
 from loan_default.schema import Schema
 
 _FILES = ("booster.ubj", "decision.json", "schema.json", "about.json")
@@ -33,7 +34,15 @@ _CHECKSUMS = "checksums.json"
 
 
 class About(Stored):
-    """Where a model comes from. `metrics` are the figures of its training run by name, out of fold and hold-out."""
+    """Where a model comes from.
+
+    Attributes:
+        metrics: the figures of its training run by name, out of fold and hold-out.
+        data: the name of the training file, whose checksum is `data_sha256`.
+        options: the options of the training, by name.
+        holdout_cutoffs: for class 0 and 1, the largest row hash that was held out (see `training/split.py`).
+        git_commit, lock_sha256, libraries: the code, the locked packages and the installed versions.
+    """
 
     run_id: str
     created_at: datetime
@@ -42,6 +51,12 @@ class About(Stored):
     data_sha256: str
     seed: int
     metrics: dict[str, float]
+    data: str | None = None
+    options: dict[str, int | float | str] = Field(default_factory=dict)
+    holdout_cutoffs: tuple[int, int] | None = None
+    git_commit: str | None = None
+    lock_sha256: str | None = None
+    libraries: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,16 @@ class LoanModel:
     def pd_of_features(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """The same from a feature matrix, (n, number of features), for callers that need the features too."""
         return self.decision.calibration.pd(raw_margins(self.booster, matrix))
+
+    def explain(self, applicants: NDArray[np.float64]) -> list[list[Reason]]:
+        """Why each applicant got its PD: at most four reasons each, the weightiest first; see `reasons.py`.
+
+        Args:
+            applicants: (n, number of columns), n ≥ 1, in the schema's order, already validated.
+        """
+        values = self.features.values(applicants)
+        declined = self.pd_of_features(values.astype(np.float32)) >= self.decision.threshold
+        return explain(self.booster, self.decision.calibration, self.schema, values, declined.tolist())
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder`, which must not exist yet."""

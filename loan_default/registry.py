@@ -1,8 +1,7 @@
 """The model registry: runs and versions in MLflow, promoted versions in the BentoML store.
 
-The MLflow alias of a stage says which version is promoted. Promoting imports that version into the BentoML store
-under a tag of its own, sets the alias, and then moves the pointer that services follow (`served.py`). Each step can be
-repeated, so a promotion that was killed half-way is finished by promoting again.
+The MLflow alias of a stage says which version is promoted; `promotion.py` moves it. Imported into the BentoML store, a
+version has a tag of its own.
 """
 
 import fcntl
@@ -17,23 +16,12 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-from loan_default.errors import ModelUnavailable, PromotionRefused, SchemaError
-from loan_default.model import LoanModel
-from loan_default.schema import load_schema
-from loan_default.schema.changes import breaking
-from loan_default.served import (
-    LOAN_MODEL_FOLDER,
-    REGISTERED_NAME,
-    Served,
-    bento_tag,
-    point,
-    pointed,
-    unless_followed,
-)
+from loan_default.errors import NoSuchVersion
+from loan_default.model import About, LoanModel
+from loan_default.served import LOAN_MODEL_FOLDER, REGISTERED_NAME, Served, bento_tag
 from loan_default.settings import Settings, Stage
 
 EXPERIMENT = "loan-default-prediction"
-_SHOWN_CHANGES = 5
 
 # What a machine needs to load the registered model with MLflow alone (its versions are pinned when it is logged).
 _RUNTIME_REQUIREMENTS = ("numpy", "pandas", "pydantic", "pydantic-settings", "pyyaml", "xgboost-cpu")
@@ -68,13 +56,47 @@ def log_slices(settings: Settings, slices: Sequence[Mapping[str, object]]) -> No
         _mlflow(settings).log_dict({"slices": list(slices)}, "slices.json")
 
 
-def log_and_register(settings: Settings, model: LoanModel) -> Registered:
-    """Log the whole decision as an MLflow model in the open run and register it as a new version."""
+def log_lineage(settings: Settings, about: About) -> None:
+    """Write to the open run what it was made of: code, locked packages and installed versions."""
+    tags = {f"library.{name}": version for name, version in about.libraries.items()}
+    tags |= {"git_commit": about.git_commit or "unknown", "lock_sha256": about.lock_sha256 or "unknown"}
+    _mlflow(settings).set_tags(tags)
+
+
+def tag_gates(settings: Settings, registered: Registered, passed: Mapping[Stage, bool]) -> None:
+    """Write to a version whether it passed the gates of each stage."""
+    for stage, verdict in passed.items():
+        value = "passed" if verdict else "failed"
+        client(settings).set_model_version_tag(REGISTERED_NAME, registered.version, f"gates.{stage}", value)
+
+
+def passed_gates(settings: Settings, registered: Registered, stage: Stage) -> bool:
+    """Whether a version passed the gates of a stage when it was trained."""
+    version = client(settings).get_model_version(REGISTERED_NAME, registered.version)
+    return bool(version.tags.get(f"gates.{stage}") == "passed")
+
+
+def log_documents(settings: Settings, documents: Mapping[str, bytes]) -> None:
+    """Write pictures and the model card to the open run, under `documents`."""
+    mlflow = _mlflow(settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, content in documents.items():
+            (Path(scratch) / name).write_bytes(content)
+        mlflow.log_artifacts(scratch, "documents")
+
+
+def log_and_register(settings: Settings, model: LoanModel, documents: Mapping[str, bytes]) -> Registered:
+    """Log the whole decision as an MLflow model in the open run and register it as a new version.
+
+    Its model card goes with it, into the BentoML store and every Bento.
+    """
     mlflow = _mlflow(settings)
     package = Path(__file__).resolve().parent
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / LOAN_MODEL_FOLDER
         model.save(folder)
+        for name in ("model_card.html", "model_card.md"):
+            (folder / name).write_bytes(documents[name])
         # MLflow says on standard error what our own report says; what goes wrong it raises.
         with redirect_stderr(io.StringIO()):
             info = mlflow.pyfunc.log_model(
@@ -90,38 +112,38 @@ def log_and_register(settings: Settings, model: LoanModel) -> Registered:
     return Registered(str(info.registered_model_version), model.about.run_id)
 
 
-def promote(settings: Settings, registered: Registered, stage: Stage) -> Served:
-    """Make a registered version the model of `stage`; safe to repeat and to interrupt.
-
-    Returns:
-        The model as it stands in the BentoML store.
+def registered_version(settings: Settings, version: str) -> Registered:
+    """A version of the registry by its number.
 
     Raises:
-        PromotionRefused: a service that follows the stage is running, and its callers would break.
+        NoSuchVersion: there is none.
     """
-    served = import_into_bentoml(settings, registered)
-    with _lock(settings.state / "served" / ".promotion.lock"), unless_followed(settings, stage) as followed:
-        if followed:
-            _refuse_to_break_callers(settings, registered, stage, served)
-        _mlflow(settings).MlflowClient().set_registered_model_alias(REGISTERED_NAME, stage, registered.version)
-        point(settings, stage, served)
-    return served
-
-
-def _refuse_to_break_callers(settings: Settings, registered: Registered, stage: Stage, new: Served) -> None:
+    mlflow = _mlflow(settings)
     try:
-        old = load_schema(pointed(settings, stage).model_folder / "schema.json")
-    except (ModelUnavailable, SchemaError):
-        return  # the running service has no model that anybody could call
-    broken = breaking(old, load_schema(new.model_folder / "schema.json"))
-    if broken:
-        shown = [*map(str, broken[:_SHOWN_CHANGES])]
-        more = [f"and {len(broken) - len(shown)} more"] if len(broken) > len(shown) else []
-        raise PromotionRefused(
-            f"Version {registered.version} was registered but not promoted to {stage}: a service is running, and its "
-            f"callers would break ({'; '.join(shown + more)}). Tell the callers, stop the service, train again, and "
-            "start it."
-        )
+        found = mlflow.MlflowClient().get_model_version(REGISTERED_NAME, version)
+    except mlflow.exceptions.MlflowException:
+        raise NoSuchVersion(f"There is no version {version!r} of {REGISTERED_NAME} in the registry.") from None
+    return Registered(str(found.version), str(found.run_id))
+
+
+def aliased(settings: Settings, stage: Stage) -> Registered | None:
+    """The version that the alias of `stage` names: the truth about what is promoted."""
+    mlflow = _mlflow(settings)
+    try:
+        found = mlflow.MlflowClient().get_model_version_by_alias(REGISTERED_NAME, stage)
+    except mlflow.exceptions.MlflowException:
+        return None
+    return Registered(str(found.version), str(found.run_id))
+
+
+def set_alias(settings: Settings, stage: Stage, registered: Registered) -> None:
+    """Make the alias of `stage` name this version, in one step."""
+    client(settings).set_registered_model_alias(REGISTERED_NAME, stage, registered.version)
+
+
+def client(settings: Settings) -> Any:
+    """MLflow's client of our store."""
+    return _mlflow(settings).MlflowClient()
 
 
 def import_into_bentoml(settings: Settings, registered: Registered) -> Served:
@@ -134,7 +156,7 @@ def import_into_bentoml(settings: Settings, registered: Registered) -> Served:
 
     tag = bento_tag(registered.version, registered.run_id)
     _mlflow(settings)
-    with _lock(settings.bentoml_store / ".import.lock"):
+    with locked(settings.bentoml_store / ".import.lock"):
         try:
             return Served(tag, Path(bentoml.models.get(tag).path))
         except bentoml.exceptions.NotFound:
@@ -153,7 +175,7 @@ def import_into_bentoml(settings: Settings, registered: Registered) -> Served:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock; the kernel drops it when the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -182,7 +204,7 @@ def _create_store(mlflow: Any, database: Path) -> None:
     MLflow creates its tables one by one; killed in between, it would refuse the half-made database for ever. So it
     makes them in a draft, which becomes the database in one step.
     """
-    with _lock(database.with_suffix(".lock")):
+    with locked(database.with_suffix(".lock")):
         if database.exists():
             return
         draft = database.with_suffix(".draft")

@@ -14,7 +14,8 @@ from installation import ROOT
 from typer.testing import CliRunner, Result
 
 from loan_default import __version__
-from loan_default.cli import app, train
+from loan_default.cli import app
+from loan_default.cli.run import train
 from loan_default.schema import DEFAULT_SCHEMA, load_schema
 from loan_default.served import Served
 from loan_default.settings import Settings
@@ -155,5 +156,5 @@ def test_the_options_defaults_are_those_of_the_procedure() -> None:
     defaults = FitOptions().model_dump()
     options = inspect.signature(train).parameters
     shared = set(defaults) & set(options)
-    assert shared == {"seed", "folds", "smote_ratio", "recall_floor"}
+    assert shared == {"seed", "folds", "smote_ratio", "policy", "recall_floor", "cost_ratio"}
     assert {name: options[name].default for name in shared} == {name: defaults[name] for name in shared}

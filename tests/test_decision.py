@@ -2,16 +2,18 @@
 
 import json
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from loan_default.decision import Calibration, Decision, Policy, highest_threshold
+from loan_default.decision import Calibration, Cost, Decision, MaxF1, RecallFloor
 
-POLICY = Policy(name="recall-floor", recall_floor=0.77)
+POLICY = RecallFloor(recall_floor=0.77)
 
 
 def decision_at(threshold: float) -> Decision:
@@ -65,6 +67,10 @@ def test_a_threshold_that_decides_nothing_is_refused(threshold: float) -> None:
         decision_at(threshold)
 
 
+def highest_threshold(pd: NDArray[np.float64], target: NDArray[np.int64], floor: float) -> float:
+    return RecallFloor.model_construct(recall_floor=floor).threshold(pd, target)
+
+
 def test_the_threshold_catches_the_share_of_defaults_asked_for() -> None:
     pd = np.array([0.9, 0.8, 0.7, 0.6, 0.95, 0.1])
     target = np.array([1, 1, 1, 1, 0, 0])
@@ -95,6 +101,51 @@ def test_the_threshold_is_the_highest_that_catches_enough(rows: list[tuple[float
     assert not enough(math.nextafter(found, 2))
 
 
+def counts(rows: list[tuple[float, int]], threshold: float) -> tuple[int, int, int]:
+    """Defaults caught, defaults missed, payers declined."""
+    caught = sum(target for pd, target in rows if pd >= threshold)
+    declined = sum(pd >= threshold for pd, _ in rows)
+    return caught, sum(target for _, target in rows) - caught, declined - caught
+
+
+@settings(deadline=None)
+@given(SCORED)
+def test_max_f1_finds_the_best_f1_and_of_equals_the_highest_threshold(rows: list[tuple[float, int]]) -> None:
+    def f1(threshold: float) -> Fraction:
+        caught, missed, payers = counts(rows, threshold)
+        return Fraction(2 * caught, 2 * caught + missed + payers)
+
+    pd, target = (np.array(values) for values in zip(*rows, strict=True))
+    best = max(f1(threshold) for threshold, _ in rows)
+    assert MaxF1().threshold(pd, target) == max(threshold for threshold, _ in rows if f1(threshold) == best)
+
+
+@settings(deadline=None)
+@given(SCORED, st.sampled_from([0.25, 1, 4, 64]))
+def test_cost_finds_the_least_cost_and_of_equals_the_highest_threshold(
+    rows: list[tuple[float, int]], ratio: float
+) -> None:
+    def cost(threshold: float) -> float:
+        _, missed, payers = counts(rows, threshold)
+        return ratio * missed + payers
+
+    pd, target = (np.array(values) for values in zip(*rows, strict=True))
+    least = min(cost(threshold) for threshold, _ in rows)
+    assert Cost(cost_ratio=ratio).threshold(pd, target) == max(pd for pd, _ in rows if cost(pd) == least)
+
+
+@pytest.mark.parametrize("policy", [RecallFloor(recall_floor=0.5), MaxF1(), Cost(cost_ratio=12.5)])
+def test_every_policy_is_stored_with_the_decision(policy: RecallFloor | MaxF1 | Cost) -> None:
+    decision = Decision.at(0.1, Calibration(slope=1, intercept=0), policy)
+    assert Decision.model_validate_json(decision.model_dump_json()).policy == policy
+
+
+def test_policies_say_in_words_what_they_do() -> None:
+    assert str(POLICY) == "the highest threshold that catches 77% of the defaults"
+    assert str(MaxF1()) == "the threshold with the best F1"
+    assert str(Cost(cost_ratio=20)) == "the cheapest threshold when a missed default costs 20 times a declined payer"
+
+
 @settings(deadline=None)
 @given(
     st.floats(1e-300, 1, exclude_max=True),
@@ -103,7 +154,7 @@ def test_the_threshold_is_the_highest_that_catches_enough(rows: list[tuple[float
     st.floats(0, 1, exclude_min=True, exclude_max=True),
 )
 def test_json_keeps_the_floats_to_the_last_bit(threshold: float, slope: float, intercept: float, floor: float) -> None:
-    policy = Policy(name="recall-floor", recall_floor=floor)
+    policy = RecallFloor(recall_floor=floor)
     decision = Decision.at(threshold, Calibration(slope=slope, intercept=intercept), policy)
     text = json.dumps(decision.model_dump(mode="json"))
     for again in (Decision.model_validate_json(text), Decision.model_validate_json(decision.model_dump_json())):
@@ -113,6 +164,7 @@ def test_json_keeps_the_floats_to_the_last_bit(threshold: float, slope: float, i
 def _bits(decision: Decision) -> list[str]:
     calibration = decision.calibration
     floats = (calibration.slope, calibration.intercept, decision.threshold, decision.medium_from)
+    assert isinstance(decision.policy, RecallFloor)
     return [value.hex() for value in (*floats, decision.policy.recall_floor)]
 
 
@@ -126,7 +178,7 @@ def test_unknown_keys_are_refused(part: str) -> None:
 
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(ValidationError, match="name"):
-        Policy.model_validate({"name": "by-feel", "recall_floor": 0.5})
+        Decision.model_validate({**decision_at(0.1).model_dump(), "policy": {"name": "by-feel"}})
 
 
 def test_a_decision_never_changes_once_made() -> None:

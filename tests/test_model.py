@@ -163,3 +163,15 @@ def test_a_booster_of_an_unknown_format_is_refused_even_with_right_checksums(fol
     seal(folder)
     with pytest.raises(ModelFileError, match=r"booster\.ubj"):
         LoanModel.load(folder)
+
+
+def test_a_declined_applicant_is_told_what_raises_the_risk(loan_model: LoanModel) -> None:
+    (reasons,) = loan_model.explain(np.array([[1.0, 30_000.0, 400_000.0]]))
+    assert reasons[0].feature == "bank_balance"
+    assert {reason.direction for reason in reasons} == {"raises the risk"}
+    assert reasons[0].sentence.startswith("What the applicant owes on the credit card.")
+
+
+def test_every_applicant_gets_the_reasons_it_would_get_alone(loan_model: LoanModel, dataset: Dataset) -> None:
+    rows = dataset.applicants[:50]
+    assert loan_model.explain(rows) == [loan_model.explain(rows[i : i + 1])[0] for i in range(50)]

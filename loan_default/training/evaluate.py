@@ -17,7 +17,6 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from loan_default.decision import highest_threshold
 from loan_default.features import Features
 from loan_default.schema import Schema
 from loan_default.training.data import Dataset
@@ -28,6 +27,7 @@ Intervals = dict[str, tuple[float, float]]
 
 CALIBRATION_BINS = 10
 _RESAMPLES = 1000
+_NORMAL_95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,15 @@ def calibration_error(pd: NDArray[np.float64], target: NDArray[np.int64]) -> flo
     return float(np.abs(gaps).sum() / len(pd))
 
 
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """The Wilson score interval, 95 %, of a share: `count` out of `of`, which is at least 1 (JASA 22:209, 1927)."""
+    share, weight = count / of, _NORMAL_95**2 / of
+    middle = (share + weight / 2) / (1 + weight)
+    half = _NORMAL_95 / (1 + weight) * float(np.sqrt(share * (1 - share) / of + weight / (4 * of)))
+    # Exactly 0 and 1 at the ends, where rounding would leave a trace.
+    return middle - half if count else 0.0, middle + half if count < of else 1.0
+
+
 def out_of_fold(data: Dataset, schema: Schema, options: FitOptions, progress: Callable[[], None]) -> Predictions:
     """Run the whole procedure in each fold and collect its predictions for the rows it did not see."""
     pd, declined = np.empty(len(data)), np.empty(len(data), dtype=np.bool_)
@@ -108,7 +117,7 @@ def out_of_fold_baseline(data: Dataset, schema: Schema, options: FitOptions) -> 
         for inner_train, inner_test in folds(data.rows(train), options):
             fitted = _logistic(schema).fit(features[train[inner_train]], data.target[train[inner_train]])
             inner_pd[inner_test] = fitted.predict_proba(features[train[inner_test]])[:, 1]
-        threshold = highest_threshold(inner_pd, data.target[train], options.recall_floor)
+        threshold = options.decision_policy().threshold(inner_pd, data.target[train])
         pd[test] = _logistic(schema).fit(features[train], data.target[train]).predict_proba(features[test])[:, 1]
         declined[test] = pd[test] >= threshold
     return Predictions(pd, declined, data.target)

@@ -23,7 +23,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import FunctionTransformer
 from xgboost import XGBClassifier
 
-from loan_default.decision import Calibration, Decision, Policy, highest_threshold
+from loan_default.decision import Calibration, Cost, Decision, MaxF1, Policy, PolicyName, RecallFloor
 from loan_default.errors import DataError
 from loan_default.features import Features
 from loan_default.model import raw_margins
@@ -44,7 +44,15 @@ class FitOptions(BaseModel):
     trees: int = Field(default=300, ge=1, le=5000)
     depth: int = Field(default=1, ge=1, le=12)
     learning_rate: float = Field(default=0.1, gt=0, le=1)
+    policy: PolicyName = "recall-floor"
     recall_floor: float = Field(default=0.77, gt=0, lt=1)
+    cost_ratio: float = Field(default=20, gt=0)
+
+    def decision_policy(self) -> Policy:
+        """How the threshold is chosen."""
+        if self.policy == "recall-floor":
+            return RecallFloor(recall_floor=self.recall_floor)
+        return MaxF1() if self.policy == "max-f1" else Cost(cost_ratio=self.cost_ratio)
 
     def fits_per_decision(self) -> int:
         """How many models one `fit_decision` fits: one per fold and the final one."""
@@ -75,7 +83,8 @@ def fit_decision(
         margins[test] = raw_margins(booster, Features(learnt).matrix(data.applicants[test]))
         progress()
     calibration = fit_calibration(margins, data.target)
-    threshold = highest_threshold(calibration.pd(margins), data.target, options.recall_floor)
+    policy = options.decision_policy()
+    threshold = policy.threshold(calibration.pd(margins), data.target)
     if not 0 < threshold < 1:
         raise DataError(
             "The columns tell who defaults without a doubt, which no applicant's data do: look for a column that is "
@@ -84,7 +93,6 @@ def fit_decision(
     learnt = as_learnt(schema, data.applicants)
     booster = _fit_booster(data.applicants, data.target, learnt, options)
     progress()
-    policy = Policy(name="recall-floor", recall_floor=options.recall_floor)
     return Fitted(learnt, booster, Decision.at(threshold, calibration, policy))
 
 

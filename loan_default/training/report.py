@@ -9,22 +9,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from loan_default.training.card import LABELS
+from loan_default.training.evaluate import wilson
 from loan_default.training.gates import STAGES, GateResult
-from loan_default.training.run import Evaluation, Outcome
-from loan_default.training.slices import Slice
-
-_LABELS = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "brier": "Brier score",
-    "log_loss": "log loss",
-    "calibration_error": "calibration error",
-    "mean_pd_to_base_rate": "mean PD / base rate",
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-}
+from loan_default.training.measure import Evaluation
+from loan_default.training.run import Outcome
+from loan_default.training.slices import Slice, approval_ratios
 
 
 class Terminal:
@@ -66,25 +56,25 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         console.print(_slices_table(outcome.evaluation.slices))
     console.print(_gates_table(outcome.gates))
     decision = outcome.model.decision
-    policy = f"{decision.policy.name} {decision.policy.recall_floor:g}"
     console.print(
         f"Threshold: a PD of {decision.threshold:.4f} or more is declined (High); "
-        f"Medium starts at {decision.medium_from:.4f}. Policy: {policy}.",
+        f"Medium starts at {decision.medium_from:.4f}. Policy: {decision.policy}.",
         highlight=False,
     )
 
 
 def _figures_table(evaluation: Evaluation) -> Table:
     table = Table("figure", title="How well it predicts", title_justify="left")
-    for heading in ("out of fold", "hold-out", "95 % interval", "logistic regression"):
+    for heading in ("out of fold", "hold-out", "95 % interval", "without SMOTE", "logistic regression"):
         table.add_column(heading, justify="right")
-    for name, label in _LABELS.items():
+    for name, label in LABELS.items():
         low, high = evaluation.holdout_intervals[name]
         table.add_row(
             label,
             f"{evaluation.out_of_fold[name]:.4f}",
             f"{evaluation.holdout[name]:.4f}",
             f"{low:.3f} – {high:.3f}",
+            f"{evaluation.without_smote[name]:.4f}" if evaluation.without_smote else "the same",
             f"{evaluation.baseline[name]:.4f}",
         )
     return table
@@ -92,11 +82,21 @@ def _figures_table(evaluation: Evaluation) -> Table:
 
 def _slices_table(slices: list[Slice]) -> Table:
     table = Table("audit column", "group", title="Groups the model never sees, out of fold", title_justify="left")
-    for heading in ("rows", "defaulted", "mean PD", "declined"):
+    for heading in ("rows", "defaulted", "95 % interval", "mean PD", "declined", "approval ratio"):
         table.add_column(heading, justify="right")
+    ratios = approval_ratios(slices)
     for each in slices:
-        shares = (each.default_rate, each.mean_pd, each.declined)
-        table.add_row(each.column, escape(each.group), f"{each.rows:,}", *(f"{share:.1%}" for share in shares))
+        low, high = wilson(each.defaults, each.rows)
+        table.add_row(
+            each.column,
+            escape(each.group),
+            f"{each.rows:,}",
+            f"{each.default_rate:.1%}",
+            f"{low:.1%} – {high:.1%}",
+            f"{each.mean_pd:.1%}",
+            f"{each.declined:.1%}",
+            f"{ratios[each]:.2f}",
+        )
     return table
 
 
@@ -106,7 +106,7 @@ def _gates_table(gates: list[GateResult]) -> Table:
         table.add_column(heading, justify="right")
     verdicts = {(gate.figure, gate.stage): gate for gate in gates}
     for figure in dict.fromkeys(gate.figure for gate in gates):
-        table.add_row(_LABELS[figure], *(_verdict(verdicts.get((figure, stage))) for stage in STAGES))
+        table.add_row(LABELS[figure], *(_verdict(verdicts.get((figure, stage))) for stage in STAGES))
     return table
 
 

@@ -3,7 +3,8 @@
 A slice compares groups by what happened (defaults), what was predicted (mean PD) and what was decided (declined).
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -42,6 +43,20 @@ class Slice:
 def slices(data: Dataset, schema: Schema, predictions: Predictions) -> list[Slice]:
     """Every group of every audit column of `data`, as declared; the predictions are of its rows."""
     return [found for column in schema.audit for found in _of_column(column, data, predictions)]
+
+
+def approval_ratios(of: Sequence[Slice]) -> dict[Slice, float]:
+    """How often each group is approved, relative to the largest group of its column.
+
+    Under 0.8 many supervisors look closer (the four-fifths rule, 29 CFR 1607.4 D); NaN when the largest is never
+    approved.
+    """
+    largest: dict[str, Slice] = {}
+    for each in of:
+        if each.column not in largest or each.rows > largest[each.column].rows:
+            largest[each.column] = each
+    approved = {column: 1 - each.declined for column, each in largest.items()}
+    return {each: (1 - each.declined) / approved[each.column] if approved[each.column] else math.nan for each in of}
 
 
 def _of_column(column: AuditColumn, data: Dataset, predictions: Predictions) -> Iterator[Slice]:

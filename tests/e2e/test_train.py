@@ -104,9 +104,9 @@ def test_gates_that_fail_register_but_promote_nothing(tmp_path: Path) -> None:
     refused = Installation(tmp_path)
     done = refused.run("loan-default", "train", "--recall-floor", "0.3")
     assert done.returncode == 3
-    assert "was registered but not promoted" in done.stderr
-    assert "recall" in done.stderr
-    assert not (tmp_path / "served").exists()
+    assert "Version 1 was not promoted to production: recall 0." in done.stderr
+    assert not list((tmp_path / "served").glob("*.json"))
+    assert "version 1 refused (production)" in refused.run("loan-default", "history").stdout
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,9 @@ def test_a_half_written_import_is_replaced_and_promoting_twice_changes_nothing(t
     served = find_served(settings, ROOT)
     run_id = served_model(torn).about.run_id
     pointer = (tmp_path / "served" / "production.json").read_bytes()
-    promote = (
-        "from loan_default.registry import Registered, promote\n"
-        "from loan_default.settings import read_settings\n"
-        f"print(promote(read_settings(), Registered('1', '{run_id}'), 'production').tag)"
-    )
     (served.folder / "model.yaml").unlink()
     (served.model_folder / "booster.ubj").unlink()
     for _ in range(2):
-        assert torn.python(promote).splitlines()[-1] == served.tag
+        assert served.tag in torn.run("loan-default", "promote", "1").stdout
         assert LoanModel.load(served.model_folder).about.run_id == run_id
         assert (tmp_path / "served" / "production.json").read_bytes() == pointer

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from examples.credit_data.fetch import fetch
-from loan_default.decision import Decision
+from loan_default.decision import Decision, RecallFloor
 from loan_default.errors import DataError
 from loan_default.features import Features
 from loan_default.model import About, LoanModel, raw_margins
@@ -191,7 +191,7 @@ def test_the_booster_knows_its_features_by_name(fitted: Fitted) -> None:
 
 def test_the_decision_keeps_the_policy_that_chose_it(some: Dataset, schema: Schema) -> None:
     fitted = fit_decision(some, schema, QUICK.model_copy(update={"recall_floor": 0.6}))
-    assert (fitted.decision.policy.name, fitted.decision.policy.recall_floor) == ("recall-floor", 0.6)
+    assert fitted.decision.policy == RecallFloor(recall_floor=0.6)
 
 
 def test_a_higher_recall_floor_never_raises_the_threshold(some: Dataset, schema: Schema) -> None:

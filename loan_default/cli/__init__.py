@@ -1,0 +1,28 @@
+"""The `loan-default` command: the outermost layer. It imports what a command needs when the command is called."""
+
+from typing import Annotated
+
+import typer
+
+from loan_default import __version__
+from loan_default.cli.models import evaluate, history, promote, reproduce, rollback
+from loan_default.cli.run import build, serve, train
+from loan_default.cli.schema import schema_app
+
+app = typer.Typer(
+    help="Train, serve and watch a loan-default model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (train, serve, build, promote, rollback, history, evaluate, reproduce):
+    app.command()(_command)
+app.add_typer(schema_app, name="schema")
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    """Options of the command itself."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit

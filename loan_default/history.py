@@ -1,0 +1,92 @@
+"""What was in production when, and why: every promotion, refusal and rollback.
+
+Events are tags of the registered model, so they live where the aliases live and every machine that shares the registry
+reads the same history. A tag is written in one step and never changed.
+"""
+
+import getpass
+import platform
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from loan_default.decision import Stored
+from loan_default.served import REGISTERED_NAME
+from loan_default.settings import Stage
+
+_PREFIX = "history."
+_LONGEST_REASON = 1000
+
+Action = Literal["promoted", "rolled back", "refused"]
+
+
+class Event(Stored):
+    """One line of the history. `replaced` is the version that was promoted before; figures are out of fold."""
+
+    at: datetime
+    who: str
+    action: Action
+    stage: Stage
+    version: str
+    replaced: str | None = None
+    reason: Annotated[str, Field(max_length=_LONGEST_REASON)]
+    run_id: str
+    data_sha256: str | None = None
+    git_commit: str | None = None
+    figures: dict[str, float] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        instead = f" instead of {self.replaced}" if self.replaced not in {None, self.version} else ""
+        return (
+            f"{self.at:%Y-%m-%d %H:%M:%S} UTC, {self.who}: version {self.version} {self.action} "
+            f"({self.stage}{instead}): {self.reason}"
+        )
+
+
+def new_event(action: Action, stage: Stage, version: str, reason: str, **more: Any) -> Event:
+    """An event of this moment and this user."""
+    at = datetime.now(UTC)
+    return Event(
+        at=at, who=_who(), action=action, stage=stage, version=version, reason=reason[:_LONGEST_REASON], **more
+    )
+
+
+def record(client: Any, event: Event) -> None:
+    """Add an event; keys sort by time, and no two are alike."""
+    key = f"{_PREFIX}{event.at:%Y%m%dT%H%M%S.%f}.{uuid.uuid4().hex[:8]}"
+    client.set_registered_model_tag(REGISTERED_NAME, key, event.model_dump_json(exclude_none=True))
+
+
+def read(client: Any) -> list[Event]:
+    """All events, oldest first; what another version of this program wrote and this one cannot read is left out."""
+    found = client.search_registered_models(f"name = '{REGISTERED_NAME}'")
+    tags = found[0].tags if found else {}
+    events = []
+    for key in sorted(key for key in tags if key.startswith(_PREFIX)):
+        try:
+            events.append(Event.model_validate_json(tags[key]))
+        except ValidationError:
+            continue
+    return events
+
+
+def before(events: list[Event], stage: Stage) -> str | None:
+    """The version to go back to: promoted to `stage` before the present one, rollbacks taken into account."""
+    stack: list[str] = []
+    for event in events:
+        if event.stage != stage or event.action == "refused":
+            continue
+        if event.action == "rolled back" and event.version in stack:
+            del stack[stack.index(event.version) + 1 :]
+        elif not stack or stack[-1] != event.version:
+            stack.append(event.version)
+    return stack[-2] if len(stack) > 1 else None
+
+
+def _who() -> str:
+    try:
+        return f"{getpass.getuser()}@{platform.node()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"unknown@{platform.node()}"
