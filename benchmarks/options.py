@@ -25,9 +25,10 @@ VARIANTS: dict[str, dict[str, float]] = {
     "no SMOTE": {"smote_ratio": 0},
     "SMOTE 1 : 10": {"smote_ratio": 0.1},
     "SMOTE 1 : 1": {"smote_ratio": 1},
-    "depth 2, 150 trees": {"depth": 2, "trees": 150},
-    "depth 3, 150 trees": {"depth": 3, "trees": 150},
-    "depth 6, 150 trees": {"depth": 6, "trees": 150},
+    "300 trees, learning rate 0.1": {"trees": 300, "learning_rate": 0.1},
+    "depth 2, 100 trees": {"depth": 2, "trees": 100},
+    "depth 3, 100 trees": {"depth": 3, "trees": 100},
+    "depth 6, 100 trees": {"depth": 6, "trees": 100},
 }
 
 

@@ -56,6 +56,15 @@ def log_slices(settings: Settings, slices: Sequence[Mapping[str, object]]) -> No
         _mlflow(settings).log_dict({"slices": list(slices)}, "slices.json")
 
 
+def log_trial(settings: Settings, name: str, options: Mapping[str, object], figures: Mapping[str, float]) -> None:
+    """Write one trial of a search as a child of the open run; one without figures has failed."""
+    mlflow = _mlflow(settings)
+    with mlflow.start_run(experiment_id=_experiment(mlflow, settings), run_name=name, nested=True):
+        mlflow.log_params(dict(options))
+        mlflow.log_metrics(dict(figures))
+        mlflow.set_tag("outcome", "measured" if figures else "failed")
+
+
 def log_lineage(settings: Settings, about: About) -> None:
     """Write to the open run what it was made of: code, locked packages and installed versions."""
     tags = {f"library.{name}": version for name, version in about.libraries.items()}

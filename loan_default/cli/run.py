@@ -1,5 +1,6 @@
 """`loan-default train`, `serve` and `build`."""
 
+import json
 import os
 import socket
 import sys
@@ -9,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from loan_default.cli.shared import DEFAULT_DATA, SchemaOption, or_exit, schema_for
+from loan_default.cli.shared import DEFAULT_DATA, JsonOption, SchemaOption, or_exit, schema_for
 from loan_default.decision import PolicyName
 from loan_default.errors import ModelUnavailable, PromotionRefused, SettingsError
 from loan_default.schema import DEFAULT_SCHEMA
@@ -34,6 +35,10 @@ def train(  # noqa: PLR0913, PLR0917  # its arguments are the command's options
     cost_ratio: Annotated[
         float, typer.Option(min=0.01, help="For the policy cost: a missed default costs so many declined payers.")
     ] = 20,
+    trials: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Search for better options, so many trials; 0 takes the defaults.")
+    ] = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a model, register it in MLflow, and promote it when the gates pass.
 
@@ -47,7 +52,7 @@ def train(  # noqa: PLR0913, PLR0917  # its arguments are the command's options
         "recall_floor": recall_floor,
     }
     options |= {"policy": policy, "cost_ratio": cost_ratio}
-    or_exit(lambda: _train(read_settings(), data, schema or schema_for(data), options))
+    or_exit(lambda: _train(read_settings(), data, schema or schema_for(data), options, trials, as_json))
 
 
 def serve() -> None:
@@ -63,18 +68,28 @@ def build() -> None:
     or_exit(lambda: _become_bentoml(read_settings(), "build"))
 
 
-def _train(settings: Settings, data: Path, schema: Path, options: Mapping[str, object]) -> None:
+def _train(  # noqa: PLR0913, PLR0917  # what the command takes
+    settings: Settings,
+    data: Path,
+    schema: Path,
+    options: Mapping[str, object],
+    trials: int = 0,
+    as_json: bool = False,
+) -> None:
     from rich.console import Console
 
     from loan_default.training.fit import FitOptions
-    from loan_default.training.report import Terminal, print_outcome
+    from loan_default.training.report import Terminal, as_dict, print_outcome
+    from loan_default.training.run import Order
     from loan_default.training.run import train as run_training
 
-    fit_options = FitOptions.model_validate(options)
-    console = Console()
-    with Terminal(console) as terminal:
-        outcome = run_training(settings, data, schema, fit_options, terminal)
-    print_outcome(console, outcome)
+    order = Order(data, schema, FitOptions.model_validate(options), trials)
+    with Terminal(Console(stderr=as_json)) as terminal:
+        outcome = run_training(settings, order, terminal)
+    if as_json:
+        typer.echo(json.dumps(as_dict(outcome), indent=2))
+    else:
+        print_outcome(Console(), outcome)
     if outcome.promoted and "production" not in outcome.promoted:
         typer.echo(f"Promoted to {' and '.join(outcome.promoted)} only.", err=True)
     if outcome.held_back and "production" not in outcome.promoted:

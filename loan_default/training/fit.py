@@ -41,9 +41,12 @@ class FitOptions(BaseModel):
     seed: int = 42
     folds: int = Field(default=5, ge=2, le=20)
     smote_ratio: float = Field(default=0.25, ge=0, le=1)
-    trees: int = Field(default=300, ge=1, le=5000)
+    trees: int = Field(default=200, ge=1, le=5000)
     depth: int = Field(default=1, ge=1, le=12)
-    learning_rate: float = Field(default=0.1, gt=0, le=1)
+    learning_rate: float = Field(default=0.08, gt=0, le=1)
+    min_child_weight: float = Field(default=1, ge=0, le=1000)
+    reg_lambda: float = Field(default=1, ge=0, le=1000)
+    subsample: float = Field(default=1, gt=0, le=1)
     policy: PolicyName = "recall-floor"
     recall_floor: float = Field(default=0.77, gt=0, lt=1)
     cost_ratio: float = Field(default=20, gt=0)
@@ -79,7 +82,7 @@ def fit_decision(
     margins = np.empty(len(data))
     for train, test in folds(data, options):
         learnt = as_learnt(schema, data.applicants[train])
-        booster = _fit_booster(data.applicants[train], data.target[train], learnt, options)
+        booster = fit_booster(data.applicants[train], data.target[train], learnt, options)
         margins[test] = raw_margins(booster, Features(learnt).matrix(data.applicants[test]))
         progress()
     calibration = fit_calibration(margins, data.target)
@@ -91,7 +94,7 @@ def fit_decision(
             "known only after the loan was granted."
         )
     learnt = as_learnt(schema, data.applicants)
-    booster = _fit_booster(data.applicants, data.target, learnt, options)
+    booster = fit_booster(data.applicants, data.target, learnt, options)
     progress()
     return Fitted(learnt, booster, Decision.at(threshold, calibration, policy))
 
@@ -147,9 +150,10 @@ def fit_calibration(margins: NDArray[np.float64], target: NDArray[np.int64]) -> 
     return Calibration(slope=slope, intercept=float(fitted.intercept_[0]))
 
 
-def _fit_booster(
+def fit_booster(
     applicants: NDArray[np.float64], target: NDArray[np.int64], schema: Schema, options: FitOptions
 ) -> xgb.Booster:
+    """SMOTE → features → XGBoost on these rows alone; the schema is what `as_learnt` makes of them."""
     pipeline = Pipeline(
         [
             ("smote", _smote(target, schema, options)),
@@ -160,6 +164,9 @@ def _fit_booster(
                     n_estimators=options.trees,
                     max_depth=options.depth,
                     learning_rate=options.learning_rate,
+                    min_child_weight=options.min_child_weight,
+                    reg_lambda=options.reg_lambda,
+                    subsample=options.subsample,
                     monotone_constraints=schema.monotone_constraints,
                     feature_types=schema.feature_types,
                     enable_categorical=True,

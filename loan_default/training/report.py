@@ -1,8 +1,9 @@
 """What a person at the terminal sees of a training: steps, a progress bar, and the tables at the end."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -47,6 +48,27 @@ class Terminal:
         """A stage with `total` fits begins."""
         task = self._progress.add_task("Fitting, folds within folds", total=total)
         return lambda: self._progress.advance(task)
+
+    def searching(self, total: int) -> Callable[[float], None]:
+        """A search of `total` trials begins."""
+        task = self._progress.add_task("Searching", total=total)
+        return lambda best: self._progress.update(task, advance=1, description=f"Searching, best log loss {best:.5f}")
+
+
+def as_dict(outcome: Outcome) -> dict[str, Any]:
+    """The outcome for machines."""
+    return {
+        "version": outcome.registered.version,
+        "run_id": outcome.registered.run_id,
+        "promoted": outcome.promoted,
+        "held_back": outcome.held_back,
+        "threshold": outcome.model.decision.threshold,
+        "policy": outcome.model.decision.policy.model_dump(),
+        "options": outcome.model.about.options,
+        "figures": outcome.evaluation.flat(),
+        "gates": [{**asdict(gate), "passed": gate.passed} for gate in outcome.gates],
+        "slices": [each.as_dict() for each in outcome.evaluation.slices],
+    }
 
 
 def print_outcome(console: Console, outcome: Outcome) -> None:

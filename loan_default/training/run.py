@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from loan_default import __version__
-from loan_default.errors import PromotionRefused
 from loan_default.model import About, LoanModel
-from loan_default.promotion import STAGES, Promotions, promotions, told_history
+from loan_default.promotion import STAGES, told_history
 from loan_default.registry import (
     Registered,
     log_and_register,
@@ -21,12 +20,12 @@ from loan_default.registry import (
     log_figures,
     log_lineage,
     log_slices,
+    log_trial,
     tag_gates,
     training_run,
 )
-from loan_default.schema import load_schema
+from loan_default.schema import Schema, load_schema
 from loan_default.settings import Settings, Stage
-from loan_default.training.challenge import challenge
 from loan_default.training.checks import require_sensible
 from loan_default.training.data import Dataset, read_dataset
 from loan_default.training.documents import Told, documents
@@ -34,7 +33,11 @@ from loan_default.training.fit import FitOptions, Fitted, fit_decision
 from loan_default.training.gates import DEFAULT_GATES, GateResult, check_gates, stages_passed
 from loan_default.training.lineage import git_commit, libraries, lock_sha256
 from loan_default.training.measure import Evaluation, evaluate, fits_to_measure, measure
+from loan_default.training.nominate import Candidate, nominate
 from loan_default.training.split import HOLDOUT_SHARE, holdout_cutoffs, holdout_mask
+
+if TYPE_CHECKING:
+    from loan_default.training.search import Trial
 
 MODEL_TYPE = "XGBoost, SMOTE in training, Platt-calibrated"
 
@@ -50,6 +53,9 @@ class Narrator(Protocol):
 
     def fitting(self, total: int) -> Callable[[], None]:
         """A stage with `total` fits begins; the answer is called after each."""
+
+    def searching(self, total: int) -> Callable[[float], None]:
+        """A search of `total` trials begins; the answer is called after each with the best objective so far."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +75,25 @@ class Outcome:
     held_back: list[str]
 
 
-def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOptions, narrator: Narrator) -> Outcome:
-    """Train, evaluate, register, and promote to every stage whose gates pass.
+@dataclass(frozen=True)
+class Order:
+    """What to train: a file, its declaration, options, and how many trials to look for better ones (0: none)."""
+
+    data_path: Path
+    schema_path: Path
+    options: FitOptions
+    trials: int = 0
+
+
+def train(settings: Settings, order: Order, narrator: Narrator) -> Outcome:
+    """Train, evaluate, register, and promote to every stage that nothing speaks against.
 
     Raises:
         SchemaError, DataError: before anything is written.
     """
-    schema = load_schema(schema_path)
-    narrator.step(f"Reading {data_path}")
-    data = read_dataset(data_path, schema)
+    schema = load_schema(order.schema_path)
+    narrator.step(f"Reading {order.data_path}")
+    data = read_dataset(order.data_path, schema)
     warnings = require_sensible(data, schema)
     for warning in warnings:
         narrator.warn(warning)
@@ -87,6 +103,7 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
         f"{len(data):,} applicants, {int(data.target.sum()):,} defaults; "
         f"{len(holdout):,} with {int(holdout.target.sum()):,} defaults held out by row hash"
     )
+    options, trials = _searched(order, training, schema, narrator)
     progress = narrator.fitting(fits_to_measure(options) + options.fits_per_decision())
     fitted = fit_decision(training, schema, options, progress)
     measured = measure(training, holdout, fitted, options, progress)
@@ -95,8 +112,10 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
     gates = check_gates(schema.gates or DEFAULT_GATES, evaluation.out_of_fold, evaluation.holdout_intervals)
     with training_run(settings) as run_id:
         narrator.step(f"Logging to MLflow, run {run_id}")
-        model = _describe(fitted, evaluation, data, options, run_id, data_path)
-        log_figures(settings, _parameters(model, options, data_path), evaluation.flat())
+        model = _describe(fitted, evaluation, data, options, run_id, order.data_path)
+        log_figures(settings, _parameters(model), evaluation.flat())
+        for trial in trials:
+            log_trial(settings, f"trial {trial.number}", trial.options.model_dump(), trial.figures)
         log_slices(settings, [each.as_dict() for each in evaluation.slices])
         log_lineage(settings, model.about)
         told = Told(measured, evaluation, gates, warnings, told_history(settings))
@@ -105,56 +124,26 @@ def train(settings: Settings, data_path: Path, schema_path: Path, options: FitOp
         registered = log_and_register(settings, model, papers)
     tag_gates(settings, registered, {stage: stage in stages_passed(gates) for stage in STAGES})
     narrator.step(f"Registered as version {registered.version}")
-    promoted, held_back = _promote(settings, _Candidate(model, registered, data_path), gates, narrator)
+    candidate = Candidate(model, registered, order.data_path)
+    promoted, held_back = nominate(settings, candidate, gates, narrator.step)
     return Outcome(model, evaluation, gates, registered, promoted, held_back)
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A registered model that would like to be promoted, and the file it was trained on."""
+def _searched(order: Order, training: Dataset, schema: Schema, narrator: Narrator) -> tuple[FitOptions, list["Trial"]]:
+    """The options to train with, and the trials that led to them."""
+    if not order.trials:
+        return order.options, []
+    trials: list[Trial] = []
+    tell = narrator.searching(order.trials)
 
-    model: LoanModel
-    registered: Registered
-    data_path: Path
+    def on_trial(trial: "Trial") -> None:
+        trials.append(trial)
+        tell(trial.best_so_far)
 
+    # Imported here: Optuna takes a second, and most trainings do without it.
+    from loan_default.training.search import search
 
-def _promote(
-    settings: Settings, candidate: _Candidate, gates: list[GateResult], narrator: Narrator
-) -> tuple[list[Stage], list[str]]:
-    """Promote to every stage that nothing speaks against; returns these, and what spoke against the others."""
-    promoted: list[Stage] = []
-    held_back: list[str] = []
-    with promotions(settings) as desk:
-        for stage in STAGES:
-            try:
-                reason = _reason_to_promote(desk, candidate, stage, gates, narrator)
-                served = desk.promote(candidate.registered, stage, reason)
-            except PromotionRefused as error:
-                desk.refuse(candidate.registered, stage, error.message)
-                held_back.append(error.message)
-            else:
-                promoted.append(stage)
-                narrator.step(f"Promoted to {stage}: {served.tag} in the BentoML store")
-    return promoted, held_back
-
-
-def _reason_to_promote(
-    desk: Promotions, candidate: _Candidate, stage: Stage, gates: list[GateResult], narrator: Narrator
-) -> str:
-    """Why a candidate may be promoted; raises PromotionRefused when a gate or the champion stands in the way."""
-    version = candidate.registered.version
-    failed = [str(gate) for gate in gates if gate.stage == stage and not gate.passed]
-    if failed:
-        raise PromotionRefused(f"Version {version} was not promoted to {stage}: {'; '.join(failed)}.")
-    champion = desk.champion(stage) if stage == "production" else None
-    if champion is None:
-        return "passed its gates"
-    model = LoanModel.load(champion.model_folder)
-    verdict = challenge(candidate.model, model, candidate.data_path, candidate.model.about.seed)
-    narrator.step(f"Champion {champion.tag}: {verdict.text}")
-    if verdict.refused:
-        raise PromotionRefused(f"Version {version} was not promoted to {stage}: {verdict.text}.")
-    return f"passed its gates; {verdict.text}"
+    return search(training, schema, order.options, order.trials, on_trial), trials
 
 
 def _describe(  # noqa: PLR0913, PLR0917  # everything a model says of itself
@@ -178,10 +167,10 @@ def _describe(  # noqa: PLR0913, PLR0917  # everything a model says of itself
     return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about)
 
 
-def _parameters(model: LoanModel, options: FitOptions, data_path: Path) -> dict[str, object]:
+def _parameters(model: LoanModel) -> dict[str, object]:
     return {
-        **options.model_dump(),
-        "data": data_path.name,
+        **model.about.options,
+        "data": model.about.data,
         "data_sha256": model.about.data_sha256,
         "schema": model.schema.name,
         "threshold": model.decision.threshold,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,6 +99,56 @@ def test_the_same_seed_gives_the_same_model_file_and_figures(installation: Insta
     for name in ("booster.ubj", "decision.json", "schema.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert served_model(installation).about.metrics == served_model(again).about.metrics
+
+
+DOCUMENTS = """
+import json
+from loan_default.registry import EXPERIMENT, client
+from loan_default.settings import read_settings
+found = client(read_settings())
+experiment = found.get_experiment_by_name(EXPERIMENT)
+runs = found.search_runs([experiment.experiment_id], "", order_by=["attributes.start_time ASC"])
+parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+files = sorted(file.path for file in found.list_artifacts(parents[0].info.run_id, "documents"))
+print(json.dumps([files, parents[0].data.tags, [run.data.metrics for run in runs if run not in parents]]))
+"""
+PICTURES = (
+    "confusion_matrix",
+    "importance",
+    "precision_recall",
+    "reliability",
+    "roc",
+    "score_distribution",
+    "threshold",
+)
+
+
+def test_pictures_card_and_lineage_are_in_the_run_and_the_card_goes_with_the_model(installation: Installation) -> None:
+    files, tags, _ = json.loads(installation.python(DOCUMENTS))
+    pictures = [f"documents/{name}.png" for name in (*PICTURES, "threshold")]
+    assert files == sorted([*pictures, "documents/model_card.html", "documents/model_card.md"])
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", tags["git_commit"])
+    assert len(tags["lock_sha256"]) == 64
+    assert tags["library.xgboost-cpu"]
+    folder = find_served(Settings(_env_file=None, state_dir=installation.state), ROOT).model_folder
+    card = (folder / "model_card.md").read_text()
+    assert f"{served_model(installation).about.metrics['oof_roc_auc']:.4f}" in card
+    assert "<html" in (folder / "model_card.html").read_text()
+
+
+def test_a_search_logs_each_trial_and_answers_for_machines(tmp_path: Path) -> None:
+    searching = Installation(tmp_path)
+    done = searching.run(
+        sys.executable, "train.py", "--trials", "2", "--json", "--policy", "cost", "--cost-ratio", "15"
+    )
+    assert done.returncode in {0, 3}, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["policy"] == {"name": "cost", "cost_ratio": 15.0}
+    assert outcome["version"] == "1"
+    assert {gate["figure"] for gate in outcome["gates"]} >= {"roc_auc", "brier"}
+    _, _, trials = json.loads(searching.python(DOCUMENTS))
+    assert len(trials) == 2
+    assert all(trial["log_loss"] < 0.1 for trial in trials)
 
 
 def test_gates_that_fail_register_but_promote_nothing(tmp_path: Path) -> None:
