@@ -78,8 +78,10 @@ def before(events: list[Event], stage: Stage) -> str | None:
     for event in events:
         if event.stage != stage or event.action == "refused":
             continue
-        if event.action == "rolled back" and event.version in stack:
-            del stack[stack.index(event.version) + 1 :]
+        if event.action == "rolled back" and event.version in stack[:-1]:
+            stack.pop()  # a version may be below itself: promoted, replaced, and promoted again
+            while stack[-1] != event.version:
+                stack.pop()
         elif not stack or stack[-1] != event.version:
             stack.append(event.version)
     return stack[-2] if len(stack) > 1 else None

@@ -82,9 +82,12 @@ class Promotions:
             served = import_into_bentoml(self._settings, registered)
             if self._pointed_tag(stage) != served.tag:
                 point(self._settings, stage, served)
-            if self._last_version(stage) != registered.version:
-                reason = "found in place: an interrupted promotion, or an alias that was moved in MLflow itself"
-                self._record("promoted", stage, registered, reason, self._last_version(stage))
+            last = self._last_version(stage)
+            if last != registered.version:
+                # Said to be what it looks like, so that repeating an interrupted rollback does not undo it.
+                back = registered.version == history.before(self.history(), stage)
+                reason = "found in place: an interrupted command, or an alias that was moved in MLflow itself"
+                self._record("rolled back" if back else "promoted", stage, registered, reason, last)
 
     def _move(self, registered: Registered, stage: Stage, action: Action, reason: str) -> Served:
         served = import_into_bentoml(self._settings, registered)

@@ -70,7 +70,7 @@ def _promote(settings: Settings, version: str, stage: Stage, reason: str, force:
             raise PromotionRefused(
                 f"Version {version} did not pass the gates of {stage}; --force --reason … promotes it all the same."
             )
-        served = desk.promote(registered, stage, f"{reason} (forced past its gates)" if force else reason)
+        served = desk.promote(registered, stage, f"forced past its gates: {reason}" if force else reason)
     typer.echo(f"Version {version} is promoted to {stage}: {served.tag} in the BentoML store.")
 
 
@@ -104,7 +104,7 @@ def _evaluate(settings: Settings, data: Path, stage: Stage, as_json: bool) -> No
 
     served = pointed(settings, stage)
     model = LoanModel.load(served.model_folder)
-    loans = read_dataset(data, model.schema)
+    loans = read_dataset(data, model.schema.as_declared())
     pd = model.pd(loans.applicants)
     predictions = Predictions(pd, pd >= model.decision.threshold, loans.target)
     figures, intervals = predictions.figures(), predictions.intervals(model.about.seed)

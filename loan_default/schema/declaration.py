@@ -285,6 +285,14 @@ class Schema(Declared):
         """One applicant that passes validation, for documentation and smoke tests."""
         return {column.name: column.shown_example for column in self.columns}
 
+    def as_declared(self) -> "Schema":
+        """The declaration without what training wrote into it, to read data by that were not all learnt from."""
+        columns = (
+            column.model_copy(update={"never_seen": ()}) if isinstance(column, CategoryColumn) else column
+            for column in self.columns
+        )
+        return self.model_copy(update={"columns": tuple(columns)})
+
     def _headers(self) -> Iterator[tuple[Location, str]]:
         for part in ("columns", "audit", "ignored"):
             for i, item in enumerate(getattr(self, part)):

@@ -22,6 +22,7 @@ MARGIN = 0.05
 CONFIDENCE = 0.95
 _RESAMPLES = 2000
 _FEWEST_DEFAULTS = 20
+_SURE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ def challenge(challenger: LoanModel, champion: LoanModel, path: Path, seed: int)
     When the champion cannot be compared – its columns are not in the file, too few rows are unseen by both, or it was
     trained before hold-outs were recorded – the gates alone decide, and the verdict says so.
     """
-    ours = read_dataset(path, challenger.schema)
-    theirs = _in_its_own_columns(path, ours, challenger.schema, champion.schema)
+    mine, its = challenger.schema.as_declared(), champion.schema.as_declared()
+    ours = read_dataset(path, mine)
+    theirs = _in_its_own_columns(path, ours, mine, its)
     our_cutoffs, their_cutoffs = challenger.about.holdout_cutoffs, champion.about.holdout_cutoffs
     if theirs is None:
         return Verdict(False, "not compared with the champion, whose columns the data do not have")
@@ -57,7 +59,7 @@ def challenge(challenger: LoanModel, champion: LoanModel, path: Path, seed: int)
         f"log loss {new.mean():.4f} against the champion's {old.mean():.4f} on {int(rows.sum()):,} rows neither has "
         f"seen: {excess:+.1%}, at {CONFIDENCE:.0%} confidence at most {worst:+.1%} (allowed: {MARGIN:+.0%})"
     )
-    return Verdict(bool(worst > MARGIN), said)
+    return Verdict(not worst <= MARGIN, said)
 
 
 def excess_loss(
@@ -88,4 +90,5 @@ def _in_its_own_columns(path: Path, ours: Dataset, mine: Schema, its: Schema) ->
 
 
 def _log_loss(pd: NDArray[np.float64], target: NDArray[np.int64]) -> NDArray[np.float64]:
+    pd = np.clip(pd, _SURE, 1 - _SURE)  # certain and wrong is very bad, not infinitely bad
     return -np.where(target == 1, np.log(pd), np.log1p(-pd))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from loan_default.errors import DataError
 from loan_default.model import LoanModel
-from loan_default.schema.columns import CategoryColumn
 from loan_default.training.data import read_dataset
 from loan_default.training.fit import FitOptions, Fitted, fit_decision
 from loan_default.training.lineage import git_commit, libraries
@@ -17,12 +16,7 @@ def train_again(model: LoanModel, data_path: Path) -> Fitted:
     Raises:
         DataError: the file is not the one that the model was trained on.
     """
-    # What training wrote into the declaration is learnt again.
-    columns = [
-        column.model_copy(update={"never_seen": ()}) if isinstance(column, CategoryColumn) else column
-        for column in model.schema.columns
-    ]
-    schema = model.schema.model_copy(update={"columns": tuple(columns)})
+    schema = model.schema.as_declared()  # what training wrote into it is learnt again
     data = read_dataset(data_path, schema)
     if data.sha256 != model.about.data_sha256:
         raise DataError(
