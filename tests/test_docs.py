@@ -20,6 +20,7 @@ from loan_default.schema.declaration import (
     IgnoredColumn,
     Log,
     Ratio,
+    Segment,
     StageGates,
     Target,
 )
@@ -72,7 +73,7 @@ def test_the_page_on_own_data_explains_every_key_of_a_declaration_and_no_other()
     declared = {key for part in parts for key in part.model_fields}
     in_the_text = {"ratio", "difference", "log"}
     assert listed - in_the_text == declared - in_the_text
-    nested = (CsvFormat, Target, AuditColumn, IgnoredColumn, Ratio, Difference, Log, StageGates, Gates)
+    nested = (CsvFormat, Target, AuditColumn, Segment, IgnoredColumn, Ratio, Difference, Log, StageGates, Gates)
     for key in {key for part in nested for key in part.model_fields}:
         assert re.search(rf"`[^`]*\b{key}\b[^`]*`", page), key
 

@@ -10,6 +10,7 @@ from loan_default.cli.shared import DEFAULT_DATA, JsonOption, or_exit
 from loan_default.errors import NotReproduced, PromotionRefused
 from loan_default.settings import Settings, Stage, read_settings
 
+_BY_HAND = "by hand"
 _StageOption = Annotated[Stage, typer.Option(help="Which stage.")]
 _ReasonOption = Annotated[str, typer.Option(help="Why; it is kept in the history.")]
 
@@ -17,7 +18,7 @@ _ReasonOption = Annotated[str, typer.Option(help="Why; it is kept in the history
 def promote(
     version: Annotated[str, typer.Argument(help="The version in the registry.")],
     stage: _StageOption = "production",
-    reason: _ReasonOption = "by hand",
+    reason: _ReasonOption = _BY_HAND,
     force: Annotated[bool, typer.Option("--force", help="Even though it failed its gates; say why.")] = False,
 ) -> None:
     """Make a registered version the model of a stage. Safe to repeat and to interrupt.
@@ -27,7 +28,7 @@ def promote(
     or_exit(lambda: _promote(read_settings(), version, stage, reason, force))
 
 
-def rollback(stage: _StageOption = "production", reason: _ReasonOption = "by hand") -> None:
+def rollback(stage: _StageOption = "production", reason: _ReasonOption = _BY_HAND) -> None:
     """Go back to the version that was promoted before the present one.
 
     Exit code 0: done. 3: there is none, or callers would break.
@@ -65,6 +66,8 @@ def _promote(settings: Settings, version: str, stage: Stage, reason: str, force:
     from loan_default.registry import passed_gates, registered_version
 
     registered = registered_version(settings, version)
+    if force and reason == _BY_HAND:
+        raise PromotionRefused("Say why with --reason: the history keeps it.")
     with promotions(settings) as desk:
         if not force and not passed_gates(settings, registered, stage):
             raise PromotionRefused(

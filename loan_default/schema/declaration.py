@@ -141,17 +141,14 @@ class Target(Declared):
         return self
 
 
-class AuditColumn(Declared):
-    """A column that reports are sliced by and the model never sees, such as age or sex.
+class _Grouped(Declared):
+    """Groups for reports.
 
     Attributes:
         edges: where a number is cut into groups, each edge belonging to the group above it; without edges every value
             is a group.
     """
 
-    name: Name
-    header: Sentence
-    description: Sentence
     edges: tuple[Number, ...] = ()
 
     @model_validator(mode="after")
@@ -166,6 +163,20 @@ class AuditColumn(Declared):
         edges = [plain(edge) for edge in self.edges]
         between = [f"{low} to under {high}" for low, high in pairwise(edges)]
         return [f"under {edges[0]}", *between, f"{edges[-1]} and over"] if edges else []
+
+
+class AuditColumn(_Grouped):
+    """A column that reports are sliced by and the model never sees, such as age or sex."""
+
+    name: Name
+    header: Sentence
+    description: Sentence
+
+
+class Segment(_Grouped):
+    """A column of the applicant that reports are sliced by too."""
+
+    column: Name
 
 
 class IgnoredColumn(Declared):
@@ -237,12 +248,13 @@ class Schema(Declared):
     target: Target
     id: Sentence | None = None
     audit: tuple[AuditColumn, ...] = ()
+    segments: tuple[Segment, ...] = ()
     ignored: tuple[IgnoredColumn, ...] = ()
     gates: Gates | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [*self._repeated(), *self._underivable()]
+        problems = [*self._repeated(), *self._underivable(), *self._unsliceable()]
         if problems:
             text = "; ".join(message for _, message in problems)
             raise PydanticCustomError("inconsistent", "{text}", {"text": text, "problems": problems})
@@ -274,6 +286,21 @@ class Schema(Declared):
     def monotone_constraints(self) -> tuple[int, ...]:
         """XGBoost's constraint for each feature: 1, -1 or 0."""
         return tuple(_MONOTONE[item.risk] for item in (*self.columns, *self.derived))
+
+    @property
+    def sliced_by(self) -> tuple[AuditColumn, ...]:
+        """What reports are sliced by: the segments, then the audit columns."""
+        columns = {column.name: column for column in self.columns}
+        segments = (
+            AuditColumn(
+                name=each.column,
+                header=columns[each.column].header,
+                description=columns[each.column].description,
+                edges=each.edges,
+            )
+            for each in self.segments
+        )
+        return (*segments, *self.audit)
 
     @property
     def headers(self) -> set[str]:
@@ -313,6 +340,14 @@ class Schema(Declared):
                 if value in seen:
                     yield location, f"the {what} {value!r} is declared twice"
                 seen.add(value)
+
+    def _unsliceable(self) -> Iterator[tuple[Location, str]]:
+        names = self.column_names
+        for i, segment in enumerate(self.segments):
+            if segment.column not in names:
+                yield ("segments", i, "column"), f"the segment {segment.column!r} is not a declared column"
+            if segment.column in {each.column for each in self.segments[:i]}:
+                yield ("segments", i, "column"), f"the segment {segment.column!r} is declared twice"
 
     def _underivable(self) -> Iterator[tuple[Location, str]]:
         columns = {column.name: column for column in self.columns}

@@ -35,7 +35,7 @@ class Dataset:
         applicants: (n, number of columns) in the schema's order, as `Encoder.row` has them: NaN is a missing value.
         target: (n,) 1 for a default, 0 otherwise.
         sha256: checksum of the file it was read from.
-        audit: for each audit column by name, (n,), the group that a row is in.
+        audit: for each segment and audit column by name, (n,), the group that a row is in.
         ids: (n,) as text, when the schema declares an id and the file has it.
         undeclared: headers of the file that the schema does not mention.
     """
@@ -78,7 +78,7 @@ def read_dataset(path: Path, schema: Schema) -> Dataset:
     target = np.empty(0, dtype=np.int64)
     if schema.target.header in present:
         target = _target(rows[schema.target.header], schema, problems)
-    audit = {a.name: _groups(rows[a.header], a, problems) for a in schema.audit if a.header in present}
+    audit = {a.name: _groups(rows[a.header], a, problems) for a in schema.sliced_by if a.header in present}
     if problems.found:
         raise DataError(f"{path} cannot be trained on: {'; '.join(problems.found)}.")
     return Dataset(

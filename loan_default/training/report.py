@@ -103,7 +103,7 @@ def _figures_table(evaluation: Evaluation) -> Table:
 
 
 def _slices_table(slices: list[Slice]) -> Table:
-    table = Table("audit column", "group", title="Groups the model never sees, out of fold", title_justify="left")
+    table = Table("column", "group", title="Groups, out of fold", title_justify="left")
     for heading in ("rows", "defaulted", "95 % interval", "mean PD", "declined", "approval ratio"):
         table.add_column(heading, justify="right")
     ratios = approval_ratios(slices)

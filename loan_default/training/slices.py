@@ -1,4 +1,4 @@
-"""How the model treats groups it never sees: its figures sliced by the audit columns.
+"""How the model treats groups: its figures sliced by segments, and by audit columns, which it never sees.
 
 A slice compares groups by what happened (defaults), what was predicted (mean PD) and what was decided (declined).
 """
@@ -41,8 +41,13 @@ class Slice:
 
 
 def slices(data: Dataset, schema: Schema, predictions: Predictions) -> list[Slice]:
-    """Every group of every audit column of `data`, as declared; the predictions are of its rows."""
-    return [found for column in schema.audit for found in _of_column(column, data, predictions)]
+    """Every group of every segment and audit column of `data`, as declared; the predictions are of its rows."""
+    return [
+        found
+        for column in schema.sliced_by
+        if column.name in data.audit
+        for found in _of_column(column, data, predictions)
+    ]
 
 
 def approval_ratios(of: Sequence[Slice]) -> dict[Slice, float]:

@@ -107,13 +107,19 @@ def test_however_long_its_reason_the_history_says_that_a_version_was_forced(desk
     assert "forced past its gates" in new_event("promoted", "production", "7", reason, run_id="r").reason
 
 
+def test_force_without_a_reason_is_refused(desk: Desk) -> None:
+    done = cli("promote", "7", "--force")
+    assert (done.exit_code, desk.asked) == (3, [])
+    assert "Say why with --reason" in done.stderr
+
+
 def test_a_rollback_says_where_to(desk: Desk) -> None:
     done = cli("rollback", "--reason", "complaints")
     assert (done.exit_code, desk.asked) == (0, [("rollback", "production", "complaints")])
     assert done.stdout == "Rolled production back to version 6: loan_default:6-c0ffee00 in the BentoML store.\n"
 
 
-@pytest.mark.parametrize("command", [("promote", "7", "--force"), ("rollback",)])
+@pytest.mark.parametrize("command", [("promote", "7", "--force", "--reason", "x"), ("rollback",)])
 def test_a_refusal_is_one_sentence_and_exit_code_3(desk: Desk, command: tuple[str, ...]) -> None:
     desk.refusal = "A service is running."
     done = cli(*command)

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from loan_default.errors import SchemaError
-from loan_default.schema import DEFAULT_SCHEMA, Schema, parse_schema
+from loan_default.schema import DEFAULT_SCHEMA, Schema, load_schema, parse_schema
 from loan_default.schema.applicant import applicant_model
 from loan_default.schema.columns import Column
 from loan_default.schema.declaration import AuditColumn, CsvFormat, Gates, StageGates, Target
@@ -478,3 +479,23 @@ def test_a_declaration_is_refused(changed: dict[str, Any], complaint: str) -> No
 def test_a_column_is_told_by_its_type() -> None:
     kinds: list[type[Column]] = [type(column) for column in declared().columns]
     assert [kind.__name__ for kind in kinds] == ["NumberColumn"] * 3 + ["BooleanColumn", "CategoryColumn"]
+
+
+@pytest.mark.parametrize(
+    ("segments", "named"),
+    [
+        ([{"column": "debt"}], r"line \d+, segments\.0\.column: the segment 'debt' is not a declared column"),
+        ([{"column": "employed"}] * 2, r"line \d+, segments\.1\.column: the segment 'employed' is declared twice"),
+        ([{"column": "bank_balance", "edges": [2, 1]}], "edges must rise"),
+    ],
+)
+def test_a_segment_that_cannot_be_sliced_by_is_refused(segments: list[dict[str, object]], named: str) -> None:
+    content = load_schema(DEFAULT_SCHEMA).model_dump(mode="json", exclude_none=True) | {"segments": segments}
+    with pytest.raises(SchemaError, match=named):
+        parse_schema(yaml.safe_dump(content), "segments.yaml")
+
+
+def test_a_segment_of_numbers_has_edges() -> None:
+    content = load_schema(DEFAULT_SCHEMA).model_dump() | {"segments": [{"column": "bank_balance", "edges": [1, 2]}]}
+    (segment,) = Schema.model_validate(content).sliced_by
+    assert (segment.header, segment.group_labels) == ("Bank Balance", ["under 1", "1 to under 2", "2 and over"])

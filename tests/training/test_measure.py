@@ -112,7 +112,7 @@ def test_figures_follow_from_what_was_predicted(with_smote: Measurement, evaluat
     assert evaluation.baseline == measured.baseline.figures()
     assert evaluation.holdout == measured.holdout.figures()
     assert evaluation.holdout_intervals == measured.holdout.intervals(OPTIONS.seed)
-    assert evaluation.slices == []
+    assert [each.group for each in evaluation.slices] == ["0", "1"]
 
 
 def test_each_figure_has_one_flat_name(evaluation: Evaluation) -> None:

@@ -60,3 +60,15 @@ def test_a_slice_is_json(schema: Schema) -> None:
         "declined": 1.0,
         "default_rate": 1.0,
     }
+
+
+def test_the_default_data_are_sliced_by_employment(dataset: Dataset, schema: Schema) -> None:
+    pd = np.full(len(dataset), 0.03)
+    students, employed = slices(dataset, schema, Predictions(pd, pd > 0.5, dataset.target))
+    assert (students.column, students.group, students.rows, employed.group, employed.rows) == (
+        "employed",
+        "0",
+        2_944,
+        "1",
+        7_056,
+    )
