@@ -123,13 +123,14 @@ PICTURES = (
     "reliability",
     "roc",
     "score_distribution",
+    "slices",
     "threshold",
 )
 
 
 def test_pictures_card_and_lineage_are_in_the_run_and_the_card_goes_with_the_model(installation: Installation) -> None:
     files, tags, _ = json.loads(installation.python(DOCUMENTS))
-    pictures = [f"documents/{name}.png" for name in (*PICTURES, "slices", "threshold")]
+    pictures = [f"documents/{name}.png" for name in PICTURES]
     assert files == sorted([*pictures, "documents/model_card.html", "documents/model_card.md"])
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", tags["git_commit"])
     assert len(tags["lock_sha256"]) == 64
