@@ -16,6 +16,7 @@ class LoanDefaultError(Exception):
     status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
     code: str = "internal_error"
     exit_code: int = 1
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
         super().__init__(message)
@@ -79,11 +80,35 @@ class ModelUnavailable(LoanDefaultError):
     code = "model_not_ready"
 
 
+class ModelRefused(LoanDefaultError):
+    """A running service was told to take up a model that it must not take; the present one goes on answering."""
+
+    status = HTTPStatus.CONFLICT
+    code = "model_refused"
+
+
+class Busy(LoanDefaultError):
+    """More calls at once than a worker answers in good time."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "busy"
+    headers = {"Retry-After": "1"}  # noqa: RUF012  # nobody changes it
+
+
+class TooSlow(LoanDefaultError):
+    """A call that was not sent, or not answered, in its time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "too_slow"
+    headers = {"Connection": "close"}  # noqa: RUF012  # the rest of its body is not waited for
+
+
 class MissingKey(LoanDefaultError):
     """A call without an API key."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "missing_api_key"
+    headers = {"WWW-Authenticate": "Bearer"}  # noqa: RUF012  # nobody changes it
 
 
 class WrongKey(LoanDefaultError):
@@ -98,6 +123,20 @@ class InvalidApplicant(LoanDefaultError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_applicant"
+
+
+class InvalidQuery(LoanDefaultError):
+    """A query parameter that a call does not know, or with a value it does not take."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "invalid_query"
+
+
+class InvalidHeader(LoanDefaultError):
+    """A request header with a value that its call does not take."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "invalid_header"
 
 
 class MalformedBody(LoanDefaultError):
@@ -136,4 +175,4 @@ class WrongMethod(LoanDefaultError):
 
     def __init__(self, allowed: str) -> None:
         super().__init__(f"This call takes {allowed} only.")
-        self.allowed = allowed
+        self.headers = {"Allow": allowed}

@@ -46,6 +46,11 @@ MODEL_INFO = Gauge(
     ["name", "version", "stage"],
     multiprocess_mode="mostrecent",
 )
+MODEL_TAKEN_UP = Counter(
+    "loan_model_taken_up_total",
+    "Models that a worker took up, or refused to take up, while it ran, by outcome.",
+    ["outcome"],
+)
 HTTP_REQUESTS = Counter(
     "loan_http_requests_total", "HTTP requests by method, route template and status.", ["method", "route", "status"]
 )

@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address that `make serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port that `make serve` listens on.")] = 3000
     workers: Annotated[int, Field(ge=1, le=64, description="Online worker processes.")] = 1
+    shutdown_delay_s: Annotated[
+        float, Field(ge=0, le=20, description="Seconds between saying not ready, at SIGTERM, and stopping.")
+    ] = 3.0
+    model_watch_s: Annotated[
+        float, Field(ge=0, le=3600, description="Seconds between looks for a newly promoted model; 0 switches it off.")
+    ] = 2.0
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"

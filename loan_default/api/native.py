@@ -1,27 +1,160 @@
-"""What BentoML must know when the service is declared: the type `predict` takes, and the model that a Bento packs."""
+"""BentoML's own face: the type that `predict` takes, the gate in front of it, and the model that a Bento packs.
 
-from http import HTTPStatus
-from typing import Annotated, Any
+BentoML batches the lists of concurrent callers into one call of `predict`. So each row must answer for itself: it is
+checked alone, a bad one becomes a `Refusal` in its place, and it remembers the call that it came with.
+"""
+
+import time
+from contextvars import ContextVar
+from typing import Annotated, Any, Literal, NamedTuple
 
 import bentoml
 import click
-from bentoml.exceptions import BentoMLException, NotFound
-from pydantic import BaseModel, Field
+import msgspec
+from bentoml.exceptions import NotFound
+from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from loan_default.api.bodies import ApplicantReader, read_limited
+from loan_default.api.envelope import refusal
+from loan_default.api.loaded import Face, Prediction
 from loan_default.api.online import Online
-from loan_default.errors import ModelUnavailable
+from loan_default.errors import LoanDefaultError, ModelUnavailable
+from loan_default.schema.applicant import Encoder
 
 # Room for the longest list of the widest applicants.
 MAX_LIST_BYTES = 4 * 1024 * 1024
+MAX_LIST = 1000
 
 # BentoML's own routes, as far as they are worth a label in the metrics.
 NATIVE_PATHS = ("/", "/predict", "/schema.json", "/docs.json")
+_PREDICT = "/predict"
 
 
-def batch_argument(applicant: type[BaseModel], most: int) -> Any:
-    """The type of BentoML's `predict` argument: a list of 1 to `most` applicants."""
-    return Annotated[list[applicant], Field(min_length=1, max_length=most)]  # type: ignore[valid-type]
+class Refusal(BaseModel):
+    """What stands in the place of an applicant that cannot be scored."""
+
+    error: Literal["invalid_applicant"] = "invalid_applicant"
+    message: str = Field(description="What is wrong, and what would be right.")
+    details: list[dict[str, Any]] = Field(description="The same by field: field, problem, allowed.")
+
+
+class Call(NamedTuple):
+    """What a row remembers of the call that it came with."""
+
+    request_id: str
+
+
+class Row(NamedTuple):
+    """An applicant of a list, or why there is none, and the call that it came with."""
+
+    applicant: BaseModel | None
+    refusal: Refusal | None
+    call: Call
+
+
+_call: ContextVar[Call] = ContextVar("call")
+
+
+class NativeFace:
+    """Answers `predict` for rows of several calls at once."""
+
+    def __init__(self, online: Online) -> None:
+        self._online = online
+        self._face = Face("native")
+        models = online.models
+        self._reader = ApplicantReader(models.schema, models.applicant_model, Encoder(models.schema))
+
+    def argument(self) -> Any:
+        """The type of `predict`'s argument: a list of 1 to `MAX_LIST` applicants, each checked alone.
+
+        In BentoML's schema and documentation it is a list of applicants.
+        """
+        applicant: Any = self._online.models.applicant_model
+        row: Any = Annotated[applicant, WrapValidator(self._checked)]
+        return Annotated[list[row], Field(min_length=1, max_length=MAX_LIST)]
+
+    def predict(self, rows: list[Row]) -> list[Prediction | Refusal]:
+        """An answer for each row, in the same order; raises ModelUnavailable."""
+        loaded = self._online.require_loaded()
+        answers: list[Prediction | Refusal | None] = [row.refusal for row in rows]
+        good: list[tuple[int, list[float]]] = []
+        for i, row in enumerate(rows):
+            if row.applicant is not None:
+                try:
+                    good.append((i, loaded.row(row.applicant)))
+                except ValidationError as error:
+                    answers[i] = self._refusal(error)
+        started = time.perf_counter()
+        scores = loaded.scorer.score([numbers for _, numbers in good]) if good else []
+        self._face.seconds.observe(time.perf_counter() - started)
+        for (i, _), score in zip(good, scores, strict=True):
+            answers[i] = Prediction.model_construct(**loaded.answer(score, None, self._face))
+        return [answer for answer in answers if answer is not None]
+
+    def _checked(self, given: Any, check: ValidatorFunctionWrapHandler) -> Row:
+        if isinstance(given, Row):  # BentoML checks once more, when the calls are batched already
+            return given
+        call = _call.get(Call(""))
+        try:
+            return Row(check(given), None, call)
+        except ValidationError as error:
+            return Row(None, self._refusal(error), call)
+
+    def _refusal(self, error: ValidationError) -> Refusal:
+        said = self._reader.explained(error)
+        return Refusal(message=said.message, details=[dict(detail) for detail in said.details])
+
+
+class _List(msgspec.Struct):
+    applications: list[msgspec.Raw]
+
+
+class NativeGate:
+    """ASGI middleware in front of BentoML's router: bounds bodies, and counts the applicants of a list."""
+
+    def __init__(self, app: ASGIApp, online: Online) -> None:
+        self._app = app
+        self._online = online
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI call."""
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
+            await self._app(scope, receive, send)
+            return
+        try:
+            if scope["path"] == _PREDICT:
+                self._online.require_loaded()
+            body = await read_limited(receive, MAX_LIST_BYTES)
+        except LoanDefaultError as error:
+            await refusal(error, scope["path"])(scope, receive, send)
+            return
+        except ClientDisconnect:
+            return
+        _call.set(Call(scope["request_id"]))
+        await self._app(scope, _replayed(body, receive), send)
+
+
+def rows_in(body: bytes) -> int:
+    """How many applicants a body of `predict` holds; 1 for what is no such list, which BentoML refuses."""
+    try:
+        return max(1, len(_decode(body).applications))
+    except msgspec.DecodeError:
+        return 1
+
+
+_decode = msgspec.json.Decoder(_List).decode
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body that was read already, then whatever comes next."""
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return first.pop() if first else await receive()
+
+    return replayed
 
 
 def packed_model(online: Online) -> bentoml.models.BentoModel | None:
@@ -30,41 +163,17 @@ def packed_model(online: Online) -> bentoml.models.BentoModel | None:
     Raises:
         ModelUnavailable: `bentoml build` was called, and it would make a Bento without a model.
     """
-    problem = online.problem
-    if online.served is not None:
+    models = online.models
+    problem = models.problem
+    if models.served is not None:
         try:
-            bentoml.models.get(online.served.tag)
-            return bentoml.models.BentoModel(online.served.tag)
+            bentoml.models.get(models.served.tag)
+            return bentoml.models.BentoModel(models.served.tag)
         except NotFound as error:  # BentoML was started with another BENTOML_HOME
             problem = str(error)
     if _building():
         raise ModelUnavailable(f"The Bento would carry no model; use `make bento`, or export BENTOML_HOME. {problem}")
     return None
-
-
-class LimitedBody:
-    """ASGI middleware in front of BentoML's router: no body over `most` bytes is read, whatever length it announces."""
-
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app = app
-        self._most = most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one ASGI call."""
-        received = 0
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._most:
-                # BentoML answers its own exceptions in its own shape.
-                raise BentoMLException(
-                    f"The body is larger than {self._most:,} bytes.", error_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                )
-            return message
-
-        await self._app(scope, limited if scope["type"] == "http" else receive, send)
 
 
 def _building() -> bool:

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # at run time XGBoost comes with the model: the supervisor does without it
     from loan_default.model import LoanModel
+    from loan_default.reasons import Reason
 
 
 class Score(NamedTuple):
-    """The calibrated PD of one applicant and the features it was computed from, in the schema's order."""
+    """The calibrated PD of one applicant, the features it was computed from, and the reasons when they were asked for.
+
+    The features are in the schema's order.
+    """
 
     pd: float
     features: list[float]
+    reasons: "list[Reason] | None" = None
 
 
 class Scorer:
@@ -27,15 +32,15 @@ class Scorer:
 
     def __init__(self, model: "LoanModel") -> None:
         self._model = model
-        self._waiting: list[tuple[Sequence[float], asyncio.Future[Score]]] = []
+        self._waiting: list[tuple[Sequence[float], bool, asyncio.Future[Score]]] = []
 
-    def submit(self, applicant: Sequence[float]) -> asyncio.Future[Score]:
+    def submit(self, applicant: Sequence[float], with_reasons: bool = False) -> asyncio.Future[Score]:
         """Score one validated applicant: its columns in the schema's order. Call from within the event loop."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Score] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._flush)
-        self._waiting.append((applicant, answer))
+        self._waiting.append((applicant, with_reasons, answer))
         return answer
 
     def score(self, applicants: Sequence[Sequence[float]]) -> list[Score]:
@@ -47,12 +52,17 @@ class Scorer:
     def _flush(self) -> None:
         batch, self._waiting = self._waiting, []
         try:
-            scores = self.score([applicant for applicant, _ in batch])
+            scores = self.score([applicant for applicant, _, _ in batch])
+            asked = [i for i, (_, with_reasons, _) in enumerate(batch) if with_reasons]
+            if asked:
+                reasons = self._model.explain(np.array([batch[i][0] for i in asked], dtype=np.float64))
+                for i, of_row in zip(asked, reasons, strict=True):
+                    scores[i] = scores[i]._replace(reasons=of_row)
         except Exception as error:  # noqa: BLE001  # each caller gets the error, or would wait for ever
-            for _, answer in batch:
+            for _, _, answer in batch:
                 if not answer.done():
                     answer.set_exception(error)
             return
-        for (_, answer), score in zip(batch, scores, strict=True):
+        for (_, _, answer), score in zip(batch, scores, strict=True):
             if not answer.done():  # the caller may have gone away
                 answer.set_result(score)

@@ -1,0 +1,31 @@
+"""Our layers around BentoML's application, from the outside in.
+
+Observe, ask for a key, answer the REST face, gate what goes on to BentoML.
+"""
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp
+
+from loan_default.api.envelope import render_error
+from loan_default.api.native import NATIVE_PATHS, NativeGate
+from loan_default.api.observe import Observe
+from loan_default.api.online import Online
+from loan_default.api.rest import REST_PATHS, RestFace
+from loan_default.security import KeyRequired
+
+
+def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
+    """Puts the layers of one worker around an application that answers what is not ours."""
+
+    def wrap(native: ASGIApp) -> ASGIApp:
+        rest = RestFace(NativeGate(native, online), online)
+        return Observe(
+            KeyRequired(rest, online.keys, render_error),
+            [*REST_PATHS, *NATIVE_PATHS],
+            online.in_progress,
+            online.closes_connection,
+            log_all=online.settings.log_level == "DEBUG",
+        )
+
+    return wrap
