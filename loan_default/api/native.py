@@ -94,13 +94,13 @@ class NativeFace:
         return [answer for answer in answers if answer is not None]
 
     def _checked(self, given: Any, check: ValidatorFunctionWrapHandler) -> Row:
-        if isinstance(given, Row):  # BentoML checks once more, when the calls are batched already
-            return given
         call = _call.get(Call(""))
         try:
-            return Row(check(given), None, call)
+            checked = check(given)
         except ValidationError as error:
             return Row(None, self._refusal(error), call)
+        # BentoML applies an annotation of list elements twice, one inside the other.
+        return checked if isinstance(checked, Row) else Row(checked, None, call)
 
     def _refusal(self, error: ValidationError) -> Refusal:
         said = self._reader.explained(error)

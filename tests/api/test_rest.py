@@ -35,6 +35,7 @@ def test_a_prediction_is_the_models_own_answer_to_the_last_bit(face: Face, loan_
             "threshold": loan_model.decision.threshold,
             "model_version": "7",
             "features_used": {**APPLICANT, "saving_rate": 8754.36 / 532339.56},
+            "decision_id": None,
         },
         "message": "Scored.",
     }
