@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from loan_default.errors import LoanDefaultError, MissingKey, WrongMethod
+from loan_default.errors import LoanDefaultError
 
 API_PREFIX = "/api/"
 
@@ -22,7 +22,7 @@ def success(data: Mapping[str, object], message: str) -> Response:
 def failure(error: LoanDefaultError) -> Response:
     """The answer that says what went wrong."""
     body = {"success": False, "error": error.code, "message": error.message, "details": error.details}
-    return JSONResponse(body, status_code=error.status, headers=_headers(error))
+    return JSONResponse(body, status_code=error.status, headers=error.headers)
 
 
 async def render_error(error: LoanDefaultError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,13 +30,5 @@ async def render_error(error: LoanDefaultError, scope: Scope, receive: Receive, 
     if scope["path"].startswith(API_PREFIX):
         response = failure(error)
     else:
-        response = JSONResponse({"error": error.message}, status_code=error.status, headers=_headers(error))
+        response = JSONResponse({"error": error.message}, status_code=error.status, headers=error.headers)
     await response(scope, receive, send)
-
-
-def _headers(error: LoanDefaultError) -> dict[str, str]:
-    if isinstance(error, MissingKey):
-        return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, WrongMethod):
-        return {"Allow": error.allowed}
-    return {}
