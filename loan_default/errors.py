@@ -6,6 +6,7 @@ callers, so it never holds a key, an applicant's values or a path outside the st
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 
 Detail = Mapping[str, object]
 
@@ -16,7 +17,8 @@ class LoanDefaultError(Exception):
     status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
     code: str = "internal_error"
     exit_code: int = 1
-    headers: Mapping[str, str] = {}
+    # Of the answer, beside those that every answer has.
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
         super().__init__(message)
@@ -28,6 +30,10 @@ class SettingsError(LoanDefaultError):
     """An environment variable holds something it must not."""
 
     exit_code = 2
+
+
+class KeysFileError(SettingsError):
+    """The file of named keys is not a valid one, or does not let itself be changed as asked."""
 
 
 class SchemaError(LoanDefaultError):
@@ -92,7 +98,7 @@ class Busy(LoanDefaultError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "busy"
-    headers = {"Retry-After": "1"}  # noqa: RUF012  # nobody changes it
+    headers = MappingProxyType({"Retry-After": "1"})
 
 
 class TooSlow(LoanDefaultError):
@@ -100,7 +106,7 @@ class TooSlow(LoanDefaultError):
 
     status = HTTPStatus.REQUEST_TIMEOUT
     code = "too_slow"
-    headers = {"Connection": "close"}  # noqa: RUF012  # the rest of its body is not waited for
+    headers = MappingProxyType({"Connection": "close"})  # the rest of its body is not waited for
 
 
 class MissingKey(LoanDefaultError):
@@ -108,7 +114,7 @@ class MissingKey(LoanDefaultError):
 
     status = HTTPStatus.UNAUTHORIZED
     code = "missing_api_key"
-    headers = {"WWW-Authenticate": "Bearer"}  # noqa: RUF012  # nobody changes it
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
 class WrongKey(LoanDefaultError):
@@ -116,6 +122,48 @@ class WrongKey(LoanDefaultError):
 
     status = HTTPStatus.FORBIDDEN
     code = "wrong_api_key"
+
+
+class MissingScope(LoanDefaultError):
+    """A call with a key that may do other things, but not this."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "missing_scope"
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"This call needs a key with the scope {needed}.")
+
+
+class TooManyAttempts(LoanDefaultError):
+    """A call from an address that sent too many wrong keys."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_wrong_keys"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("Too many wrong API keys came from this address: wait, then send a right one.")
+        self.headers = {"Retry-After": str(retry_after_s)}
+
+
+class RateLimited(LoanDefaultError):
+    """A call that would go over the number of applicants its key may have scored in a minute.
+
+    `retry_after_s` is None when waiting does not help, because the call alone is more than the limit.
+    """
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "rate_limited"
+
+    def __init__(self, message: str, limit: int, remaining: int, reset_s: int, retry_after_s: int | None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.headers = {
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": str(remaining),
+            "RateLimit-Reset": str(reset_s),
+        }
+        if retry_after_s is not None:
+            self.headers["Retry-After"] = str(retry_after_s)
 
 
 class InvalidApplicant(LoanDefaultError):

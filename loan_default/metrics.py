@@ -60,6 +60,20 @@ HTTP_SECONDS = Histogram(
     ["route"],
     buckets=_SECONDS,
 )
+KEY_REFUSALS = Counter(
+    "loan_key_refusals_total",
+    "Calls refused for their API key: missing, wrong, without the scope, or from a blocked address.",
+    ["reason"],
+)
+RATE_LIMITED = Counter(
+    "loan_rate_limited_total",
+    "Calls over their key's rate limit, by reason: used_up, or too_many_at_once for the limit as a whole.",
+    ["reason"],
+)
+RATE_LIMIT_FALLBACKS = Counter(
+    "loan_rate_limit_fallbacks_total",
+    "Calls that a process counted alone, in memory, because Redis did not answer.",
+)
 
 
 def method_label(method: str) -> str:
