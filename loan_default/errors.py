@@ -79,6 +79,19 @@ class ModelUnavailable(LoanDefaultError):
     code = "model_not_ready"
 
 
+class DecisionLogUnavailable(LoanDefaultError):
+    """A decision that must be recorded and cannot be, or a decision log that cannot be read."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "decision_log_unavailable"
+
+
+class NoSuchDecision(LoanDefaultError):
+    """A decision that the decision log does not have, any more or at all."""
+
+    exit_code = 2
+
+
 class MissingKey(LoanDefaultError):
     """A call without an API key."""
 

@@ -40,6 +40,30 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address that `make serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port that `make serve` listens on.")] = 3000
     workers: Annotated[int, Field(ge=1, le=64, description="Online worker processes.")] = 1
+    decision_log: Annotated[
+        Literal["best-effort", "required", "off"],
+        Field(
+            description="Whether decisions are recorded: `best-effort` (what cannot be is counted), `required` "
+            "(no answer without a record) or `off`."
+        ),
+    ] = "best-effort"
+    decision_log_retention_days: Annotated[
+        int, Field(ge=1, le=36_500, description="Recorded decisions are removed after so many days.")
+    ] = 800
+    decision_log_max_mib: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Most MiB of STATE_DIR/decisions; beyond, nothing new is recorded, and nothing old removed.",
+        ),
+    ] = 10_240
+    database_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Postgres for recorded decisions, `postgresql://USER:PASSWORD@HOST/NAME`. "
+            "Unset: files in STATE_DIR."
+        ),
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"
@@ -48,7 +72,7 @@ class Settings(BaseSettings):
         Field(description="`json`, `text`, or `auto`: text on a terminal, JSON everywhere else."),
     ] = "auto"
 
-    @field_validator("model_stage", "log_format", mode="before")
+    @field_validator("model_stage", "log_format", "decision_log", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -58,10 +82,17 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
 
-    @field_validator("api_key", "mlflow_tracking_uri", "bentoml_home", mode="before")
+    @field_validator("api_key", "mlflow_tracking_uri", "bentoml_home", "database_url", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("Input should start with postgresql://")
+        return value
 
     @cached_property
     def state(self) -> Path:
