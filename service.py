@@ -19,7 +19,7 @@ from loan_default.api.layers import around
 from loan_default.api.loaded import Prediction
 from loan_default.api.native import MAX_LIST, NativeFace, Refusal, Row, packed_model
 from loan_default.api.online import Online
-from loan_default.errors import ModelUnavailable
+from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
 
@@ -65,8 +65,8 @@ class LoanDefault:
     async def predict(self, applications: Applications) -> list[Prediction | Refusal]:
         """Score a list of applicants; the answers come in the same order, and a bad row answers for itself."""
         try:
-            return _native.predict(applications)
-        except ModelUnavailable as error:
+            return await _native.predict(applications)
+        except (ModelUnavailable, DecisionLogUnavailable) as error:
             raise ServiceUnavailable(error.message) from error
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]

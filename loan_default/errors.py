@@ -109,6 +109,19 @@ class TooSlow(LoanDefaultError):
     headers = MappingProxyType({"Connection": "close"})  # the rest of its body is not waited for
 
 
+class DecisionLogUnavailable(LoanDefaultError):
+    """A decision that must be recorded and cannot be, or a decision log that cannot be read."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "decision_log_unavailable"
+
+
+class NoSuchDecision(LoanDefaultError):
+    """A decision that the decision log does not have, any more or at all."""
+
+    exit_code = 2
+
+
 class MissingKey(LoanDefaultError):
     """A call without an API key."""
 

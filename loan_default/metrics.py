@@ -74,6 +74,24 @@ RATE_LIMIT_FALLBACKS = Counter(
     "loan_rate_limit_fallbacks_total",
     "Calls that a process counted alone, in memory, because Redis did not answer.",
 )
+DECISIONS_WRITTEN = Counter(
+    "loan_decision_log_written_total", "Decisions that were recorded, by store (files or postgres).", ["store"]
+)
+DECISIONS_DROPPED = Counter(
+    "loan_decision_log_dropped_total",
+    "Decisions that were answered and not recorded, by reason (size_limit, disk_full, unwritable, database, overrun, "
+    "unrecordable or shutdown).",
+    ["reason"],
+)
+DECISIONS_REFUSED = Counter(
+    "loan_decision_log_refused_total", "Decisions that were not answered because they could not be recorded."
+)
+DECISION_WRITE_FAILURES = Counter(
+    "loan_decision_log_write_failures_total", "Attempts to record decisions that failed, by reason.", ["reason"]
+)
+DECISION_WRITE_SECONDS = Histogram(
+    "loan_decision_log_write_seconds", "Time to record a batch of decisions, by store.", ["store"], buckets=_SECONDS
+)
 
 
 def method_label(method: str) -> str:

@@ -63,6 +63,30 @@ class Settings(BaseSettings):
     model_watch_s: Annotated[
         float, Field(ge=0, le=3600, description="Seconds between looks for a newly promoted model; 0 switches it off.")
     ] = 2.0
+    decision_log: Annotated[
+        Literal["best-effort", "required", "off"],
+        Field(
+            description="Whether decisions are recorded: `best-effort` (what cannot be is counted), `required` "
+            "(no answer without a record) or `off`."
+        ),
+    ] = "best-effort"
+    decision_log_retention_days: Annotated[
+        int, Field(ge=1, le=36_500, description="Recorded decisions are removed after so many days.")
+    ] = 800
+    decision_log_max_mib: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Most MiB of STATE_DIR/decisions; beyond, nothing new is recorded, and nothing old removed.",
+        ),
+    ] = 10_240
+    database_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Postgres for recorded decisions, `postgresql://USER:PASSWORD@HOST/NAME`. "
+            "Unset: files in STATE_DIR."
+        ),
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"
@@ -71,7 +95,7 @@ class Settings(BaseSettings):
         Field(description="`json`, `text`, or `auto`: text on a terminal, JSON everywhere else."),
     ] = "auto"
 
-    @field_validator("model_stage", "log_format", mode="before")
+    @field_validator("model_stage", "log_format", "decision_log", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -86,6 +110,7 @@ class Settings(BaseSettings):
         "api_keys_file",
         "redis_url",
         "redis_host",
+        "database_url",
         "mlflow_tracking_uri",
         "bentoml_home",
         mode="before",
@@ -99,6 +124,13 @@ class Settings(BaseSettings):
     def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().strip().startswith(_REDIS_SCHEMES):
             raise ValueError(f"must begin with {' or '.join(_REDIS_SCHEMES)}")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("Input should start with postgresql://")
         return value
 
     @cached_property

@@ -13,6 +13,16 @@ from loan_default.api.observe import Observe
 from loan_default.api.online import Online
 from loan_default.api.rest import REST_PATHS, RestFace
 from loan_default.security import KeyRequired
+from loan_default.security.caller import KeyScope
+
+# What a path needs, where it is not the scope `score`; None: any key will do.
+SCOPES_OF_PATHS: dict[str, KeyScope | None] = {
+    "/api/v1/model/reload": "operate",
+    "/api/v1/model/info": None,
+    "/": None,
+    "/docs.json": None,
+    "/schema.json": None,
+}
 
 
 def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
@@ -21,7 +31,13 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
     def wrap(native: ASGIApp) -> ASGIApp:
         rest = RestFace(NativeGate(native, online), online)
         return Observe(
-            KeyRequired(rest, online.keys, render_error),
+            KeyRequired(
+                rest,
+                online.keys,
+                render_error,
+                scopes=SCOPES_OF_PATHS,
+                failed_per_minute=online.settings.failed_keys_per_minute,
+            ),
             [*REST_PATHS, *NATIVE_PATHS],
             online.in_progress,
             online.closes_connection,

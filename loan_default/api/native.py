@@ -16,12 +16,16 @@ from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHan
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loan_default.api.bodies import ApplicantReader, read_limited
-from loan_default.api.envelope import refusal
+from loan_default.api.bodies import ApplicantReader, read_limited, require_json
+from loan_default.api.call import Call, call_of
+from loan_default.api.envelope import Header, refusal
 from loan_default.api.loaded import Face, Prediction
 from loan_default.api.online import Online
+from loan_default.api.records import record
 from loan_default.errors import LoanDefaultError, ModelUnavailable
+from loan_default.rate_limit import UNLIMITED, headers
 from loan_default.schema.applicant import Encoder
+from loan_default.security.caller import CALLER
 
 # Room for the longest list of the widest applicants.
 MAX_LIST_BYTES = 4 * 1024 * 1024
@@ -40,12 +44,6 @@ class Refusal(BaseModel):
     details: list[dict[str, Any]] = Field(description="The same by field: field, problem, allowed.")
 
 
-class Call(NamedTuple):
-    """What a row remembers of the call that it came with."""
-
-    request_id: str
-
-
 class Row(NamedTuple):
     """An applicant of a list, or why there is none, and the call that it came with."""
 
@@ -54,7 +52,9 @@ class Row(NamedTuple):
     call: Call
 
 
+# The call that is being answered, for the rows that BentoML makes of its body.
 _call: ContextVar[Call] = ContextVar("call")
+_NO_CALL = Call("", "", "")
 
 
 class NativeFace:
@@ -75,11 +75,15 @@ class NativeFace:
         row: Any = Annotated[applicant, WrapValidator(self._checked)]
         return Annotated[list[row], Field(min_length=1, max_length=MAX_LIST)]
 
-    def predict(self, rows: list[Row]) -> list[Prediction | Refusal]:
-        """An answer for each row, in the same order; raises ModelUnavailable."""
+    async def predict(self, rows: list[Row]) -> list[Prediction | Refusal]:
+        """An answer for each row, in the same order.
+
+        Raises:
+            ModelUnavailable, DecisionLogUnavailable: nothing can be answered now.
+        """
         loaded = self._online.require_loaded()
         answers: list[Prediction | Refusal | None] = [row.refusal for row in rows]
-        good: list[tuple[int, list[float]]] = []
+        good: list[tuple[int, list[float]]] = []  # places in the list, and what is scored there
         for i, row in enumerate(rows):
             if row.applicant is not None:
                 try:
@@ -89,12 +93,14 @@ class NativeFace:
         started = time.perf_counter()
         scores = loaded.scorer.score([numbers for _, numbers in good]) if good else []
         self._face.seconds.observe(time.perf_counter() - started)
-        for (i, _), score in zip(good, scores, strict=True):
-            answers[i] = Prediction.model_construct(**loaded.answer(score, None, self._face))
+        decisions = [(score, rows[i].call) for (i, _), score in zip(good, scores, strict=True)]
+        ids = await record(self._online.log, "native", loaded, decisions)
+        for (i, _), score, decision_id in zip(good, scores, ids, strict=True):
+            answers[i] = Prediction.model_construct(**loaded.answer(score, decision_id, self._face))
         return [answer for answer in answers if answer is not None]
 
     def _checked(self, given: Any, check: ValidatorFunctionWrapHandler) -> Row:
-        call = _call.get(Call(""))
+        call = _call.get(_NO_CALL)
         try:
             checked = check(given)
         except ValidationError as error:
@@ -123,17 +129,21 @@ class NativeGate:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, send)
             return
+        allowance = UNLIMITED
         try:
             if scope["path"] == _PREDICT:
                 self._online.require_loaded()
+                require_json(scope)
+                _call.set(call_of(scope))
             body = await read_limited(receive, MAX_LIST_BYTES)
+            if scope["path"] == _PREDICT:
+                allowance = await self._online.limits.take(scope[CALLER].key_id, rows_in(body))
         except LoanDefaultError as error:
             await refusal(error, scope["path"])(scope, receive, send)
             return
         except ClientDisconnect:
             return
-        _call.set(Call(scope["request_id"]))
-        await self._app(scope, _replayed(body, receive), send)
+        await self._app(scope, _replayed(body, receive), _with_headers(send, headers(allowance)))
 
 
 def rows_in(body: bytes) -> int:
@@ -155,6 +165,15 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return first.pop() if first else await receive()
 
     return replayed
+
+
+def _with_headers(send: Send, more: list[Header]) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *more]
+        await send(message)
+
+    return sent
 
 
 def packed_model(online: Online) -> bentoml.models.BentoModel | None:

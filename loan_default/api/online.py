@@ -10,8 +10,10 @@ from loan_default.api.in_progress import InProgress
 from loan_default.api.loaded import Loaded
 from loan_default.api.models import Models
 from loan_default.api.shutdown import before_sigterm
+from loan_default.decision_log import DecisionLog, open_decision_log
 from loan_default.errors import ModelUnavailable
-from loan_default.security import Keys, load_keys
+from loan_default.rate_limit import RateLimits
+from loan_default.security import KeyRing, Keys
 from loan_default.settings import Settings
 
 _HOUSEKEEPING_S = 1.0
@@ -27,14 +29,16 @@ class Online:
         self.models = Models(settings, source)
         self.in_progress = InProgress()
         self.stopping = False
-        self._keys = Keys([])
+        self._key_ring: KeyRing | None = None
+        self.limits = RateLimits(0)
+        self.log = DecisionLog(None, required=False)
         self._housekeeping: asyncio.Task[None] | None = None
 
     def load(self) -> None:
-        """Load keys and model."""
-        self._keys, key_file = load_keys(self.settings)
-        if key_file is not None:
-            logger.info("No API_KEY is set: the key that callers need is in {}", key_file)
+        """Load keys and model, start counting and recording."""
+        self._key_ring = KeyRing(self.settings)
+        self.limits = RateLimits.from_settings(self.settings)
+        self.log = open_decision_log(self.settings)
         self.models.start()
 
     def start(self) -> None:
@@ -48,10 +52,12 @@ class Online:
         """Finish what is done in the background."""
         if self._housekeeping is not None:
             self._housekeeping.cancel()
+        await self.limits.close()
+        await asyncio.to_thread(self.log.close)
 
     def keys(self) -> Keys:
         """The keys that are valid now."""
-        return self._keys
+        return Keys() if self._key_ring is None else self._key_ring.keys()
 
     def require_loaded(self) -> Loaded:
         """The loaded model; raises ModelUnavailable with the reason when there is none."""
@@ -89,6 +95,8 @@ class Online:
             await asyncio.sleep(_HOUSEKEEPING_S)
             try:
                 self.in_progress.cancel_overdue(loop.time())
+                if self._key_ring is not None:
+                    self._key_ring.refresh()
                 await self.models.look(loop.time())
             except Exception:  # noqa: BLE001  # the house must be kept tomorrow too
                 logger.exception("Unexpected error")

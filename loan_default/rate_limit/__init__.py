@@ -5,6 +5,6 @@ the scripts of the `limits` library, which follow the same law; `limits.py` choo
 """
 
 from loan_default.rate_limit.limits import RateLimits
-from loan_default.rate_limit.window import Allowance, headers
+from loan_default.rate_limit.window import UNLIMITED, Allowance, headers
 
-__all__ = ["Allowance", "RateLimits", "headers"]
+__all__ = ["UNLIMITED", "Allowance", "RateLimits", "headers"]
