@@ -30,7 +30,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 PREDICTIONS = Counter("loan_predictions_total", "Applicants scored online, by face (rest or native).", ["face"])
 PREDICTION_SECONDS = Histogram(
     "loan_prediction_duration_seconds",
-    "From the parsed request to its scores, by face.",
+    "Time of a call of the model, which scores all rows that arrived together, by face.",
     ["face"],
     buckets=_SECONDS,
 )

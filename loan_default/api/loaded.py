@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 from loan_default.api.bodies import ApplicantReader
 from loan_default.api.scorer import Score, Scorer
 from loan_default.decision import Band
-from loan_default.metrics import PREDICTION_SECONDS, PREDICTIONS, RESULTS
 from loan_default.schema.applicant import Encoder
 from loan_default.schema.columns import Value
 from loan_default.served import REGISTERED_NAME, Served
@@ -34,15 +33,6 @@ class Prediction(BaseModel):
     )
 
 
-class Face:
-    """The metrics of one face of the service, their labels looked up once."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.predictions = PREDICTIONS.labels(name)
-        self.seconds = PREDICTION_SECONDS.labels(name)
-
-
 class Loaded:
     """A model that answers, with what its answers need at hand.
 
@@ -62,8 +52,6 @@ class Loaded:
         self._shown = self.encoder.shown
         self._threshold = model.decision.threshold
         self._version = served.version
-        bands: tuple[Band, ...] = ("Low", "Medium", "High")
-        self._results = {band: RESULTS.labels(band) for band in bands}
 
     def row(self, applicant: BaseModel) -> list[float]:
         """The row of an applicant that was validated when the service was declared, perhaps by another model's type.
@@ -76,15 +64,12 @@ class Loaded:
             applicant = self.applicant_model.model_validate(given)
         return self.encoder.row(applicant)
 
-    def answer(self, score: Score, decision_id: str | None, face: Face) -> dict[str, Any]:
-        """The fields of the `Prediction` that follows from a score; counts it."""
-        band = self.model.decision.band(score.pd)
-        face.predictions.inc()
-        self._results[band].inc()
+    def answer(self, score: Score, decision_id: str | None) -> dict[str, Any]:
+        """The fields of the `Prediction` that follows from a score."""
         return {
             "prediction": int(score.pd >= self._threshold),
             "probability": score.pd,
-            "default_risk": band,
+            "default_risk": self.model.decision.band(score.pd),
             "threshold": self._threshold,
             "model_version": self._version,
             "features_used": self._shown(score.features),

@@ -140,7 +140,7 @@ def _try(loaded: Loaded) -> None:
     """Raises ModelRefused unless a model answers the example of its own declaration."""
     example = loaded.applicant_model.model_validate(dict(loaded.model.schema.example))
     try:
-        pd = loaded.scorer.score([loaded.encoder.row(example)])[0].pd
+        pd = float(loaded.model.pd(np.array([loaded.encoder.row(example)], dtype=np.float64))[0])
     except Exception as error:
         raise ModelRefused(f"{loaded.served.tag} does not answer the example of its own declaration.") from error
     if not np.isfinite(pd):

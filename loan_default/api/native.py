@@ -4,7 +4,6 @@ BentoML batches the lists of concurrent callers into one call of `predict`. So e
 checked alone, a bad one becomes a `Refusal` in its place, and it remembers the call that it came with.
 """
 
-import time
 from contextvars import ContextVar
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,9 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from loan_default.api.bodies import ApplicantReader, read_limited, require_json
 from loan_default.api.call import Call, call_of
 from loan_default.api.envelope import Header, refusal
-from loan_default.api.loaded import Face, Prediction
+from loan_default.api.loaded import Prediction
 from loan_default.api.online import Online
-from loan_default.api.records import record
+from loan_default.api.records import record_all
 from loan_default.errors import LoanDefaultError, ModelUnavailable
 from loan_default.rate_limit import UNLIMITED, headers
 from loan_default.schema.applicant import Encoder
@@ -62,7 +61,6 @@ class NativeFace:
 
     def __init__(self, online: Online) -> None:
         self._online = online
-        self._face = Face("native")
         models = online.models
         self._reader = ApplicantReader(models.schema, models.applicant_model, Encoder(models.schema))
 
@@ -90,13 +88,11 @@ class NativeFace:
                     good.append((i, loaded.row(row.applicant)))
                 except ValidationError as error:
                     answers[i] = self._refusal(error)
-        started = time.perf_counter()
-        scores = loaded.scorer.score([numbers for _, numbers in good]) if good else []
-        self._face.seconds.observe(time.perf_counter() - started)
-        decisions = [(score, rows[i].call) for (i, _), score in zip(good, scores, strict=True)]
-        ids = await record(self._online.log, "native", loaded, decisions)
+        scores = loaded.scorer.score([numbers for _, numbers in good], "native") if good else []
+        calls = [rows[i].call for i, _ in good]
+        ids = await record_all(self._online.log, loaded, scores, calls)
         for (i, _), score, decision_id in zip(good, scores, ids, strict=True):
-            answers[i] = Prediction.model_construct(**loaded.answer(score, decision_id, self._face))
+            answers[i] = Prediction.model_construct(**loaded.answer(score, decision_id))
         return [answer for answer in answers if answer is not None]
 
     def _checked(self, given: Any, check: ValidatorFunctionWrapHandler) -> Row:

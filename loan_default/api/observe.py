@@ -84,7 +84,7 @@ class Observe:
 
         path = scope["path"]
         busy = self._in_progress.full and path not in _ALWAYS_ANSWERED
-        self._in_progress.enter(task, asyncio.get_running_loop().time() + CALL_SECONDS)
+        self._in_progress.enter(task, started + CALL_SECONDS)
         try:
             if busy:
                 await refusal(Busy("Too many calls at once; try again in a second."), path)(

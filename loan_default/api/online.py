@@ -94,7 +94,7 @@ class Online:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_S)
             try:
-                self.in_progress.cancel_overdue(loop.time())
+                self.in_progress.cancel_overdue()
                 if self._key_ring is not None:
                     self._key_ring.refresh()
                 await self.models.look(loop.time())

@@ -1,14 +1,11 @@
 """`POST /api/v1/predict`: the hot path, from a request to its answer."""
 
-import time
-
 from starlette.types import Receive, Scope
 
 from loan_default.api.call import call_of
 from loan_default.api.envelope import Answer, success
-from loan_default.api.loaded import Face
 from loan_default.api.online import Online
-from loan_default.api.records import record
+from loan_default.api.records import decision
 from loan_default.errors import InvalidQuery
 from loan_default.rate_limit import headers
 
@@ -20,7 +17,6 @@ class Predict:
 
     def __init__(self, online: Online) -> None:
         self._online = online
-        self._face = Face("rest")
 
     async def answer(self, scope: Scope, receive: Receive) -> Answer:
         """Answer one call.
@@ -35,11 +31,16 @@ class Predict:
         call = call_of(scope)
         allowance = await online.limits.take(call.key_id, 1)
         applicant = await loaded.reader.read(scope, receive)
-        started = time.perf_counter()
         score = await loaded.scorer.submit(applicant, with_reasons)
-        self._face.seconds.observe(time.perf_counter() - started)
-        [decision_id] = await record(online.log, "rest", loaded, [(score, call)])
-        data = loaded.answer(score, decision_id, self._face)
+        decision_id: str | None = None
+        if online.log.enabled:
+            decided = decision(score, call, "rest", loaded)
+            decision_id = decided.decision_id
+            if online.log.required:
+                await online.log.append_required([decided])
+            else:
+                online.log.append(decided)
+        data = loaded.answer(score, decision_id)
         if score.reasons is not None:
             data["reasons"] = [reason.model_dump() for reason in score.reasons]
         return success(data, "Scored.", headers(allowance))

@@ -1,19 +1,26 @@
-"""Hands what was decided to the decision log."""
+"""What the decision log is told of an answer."""
 
 import time
 from collections.abc import Sequence
-from typing import Literal
 
 from loan_default.api.call import Call
 from loan_default.api.loaded import Loaded
-from loan_default.api.scorer import Score
+from loan_default.api.scorer import Face, Score
 from loan_default.decision_log import Decided, DecisionLog, new_decision_id
 
 
-async def record(
-    log: DecisionLog, face: Literal["rest", "native"], loaded: Loaded, decisions: Sequence[tuple[Score, Call]]
-) -> list[str | None]:
-    """Record decisions of one moment: before the answer where the log is required, soon after it otherwise.
+def decision(score: Score, call: Call, face: Face, loaded: Loaded) -> Decided:
+    """A decision that is made now, under an id of its own."""
+    request_id, key_id, reference = call
+    return Decided(
+        new_decision_id(), time.time(), request_id, key_id, reference, face, score.pd, score.features, loaded
+    )
+
+
+async def record_all(
+    log: DecisionLog, loaded: Loaded, scores: Sequence[Score], calls: Sequence[Call]
+) -> Sequence[str | None]:
+    """Record the decisions on the rows of BentoML's face: before the answer where the log is required.
 
     Returns:
         The id of each decision; None for all when there is no log.
@@ -22,11 +29,8 @@ async def record(
         DecisionLogUnavailable: a required log cannot be written.
     """
     if not log.enabled:
-        return [None] * len(decisions)
-    now = time.time()
-    decided = [
-        Decided(new_decision_id(), now, *call, face, score.pd, score.features, loaded) for score, call in decisions
-    ]
+        return [None] * len(scores)
+    decided = [decision(score, call, "native", loaded) for score, call in zip(scores, calls, strict=True)]
     if log.required:
         await log.append_required(decided)
     else:
