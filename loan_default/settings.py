@@ -7,6 +7,7 @@ Values come from environment variables, then from a `.env` file in the working f
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -91,9 +92,18 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().strip().startswith(_REDIS_SCHEMES):
-            raise ValueError(f"must begin with {' or '.join(_REDIS_SCHEMES)}")
-        return value
+        if value is None:
+            return None
+        url = value.get_secret_value().strip()
+        try:
+            valid = url.startswith(_REDIS_SCHEMES) and urlsplit(url).port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError(
+                f"must be {' or '.join(f'{scheme}…' for scheme in _REDIS_SCHEMES)} with a port from 1 to 65535"
+            )
+        return SecretStr(url)
 
     @cached_property
     def state(self) -> Path:

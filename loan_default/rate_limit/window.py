@@ -61,7 +61,7 @@ def refusal(window: Window, limit: int, cost: int) -> RateLimited:
             reset_s,
             None,
         )
-    wait_s = max(1, ceil(window.wait_s(limit, cost)))
+    wait_s = int(window.wait_s(limit, cost)) + 1  # after that moment, not at it
     message = f"The key's limit of {limit:,} applicants a minute is used up: try again in {wait_s} s."
     if remaining:
         message = f"{cost:,} applicants are more than the {remaining:,} left of the key's limit of {limit:,} a minute: "

@@ -71,6 +71,20 @@ def load_keys(settings: Settings) -> tuple[Keys, Path | None]:
     return Keys([_nameless(first_key(path))]), path
 
 
+def valid_keys(settings: Settings) -> list[tuple[Caller, str]]:
+    """Who may call by these settings and files, and where each key is kept. Makes nothing: no first key either.
+
+    Raises:
+        SettingsError: a keys file is wrong.
+    """
+    named = {key.digest: (key.caller, str(settings.keys_file)) for key in _named(settings)}
+    found = {digest: (caller, "API_KEY") for digest, caller in map(_nameless, settings.api_keys)} | named
+    path = settings.first_key_file
+    if not found and path.exists():
+        return [(_nameless(first_key(path))[1], str(path))]
+    return list(found.values())
+
+
 class KeyRing:
     """The valid keys of a running server, which takes up a changed keys file by itself.
 
