@@ -105,6 +105,12 @@ class Settings(BaseSettings):
             )
         return SecretStr(url)
 
+    @field_validator("redis_port", mode="before")
+    @classmethod
+    def _port_of_a_service(cls, value: object) -> object:
+        """Kubernetes puts `tcp://10.0.0.1:6379` here, unasked, into every pod beside a Service named redis."""
+        return value.rpartition(":")[2] if isinstance(value, str) and value.startswith("tcp://") else value
+
     @cached_property
     def state(self) -> Path:
         """`STATE_DIR`, absolute."""
@@ -147,7 +153,8 @@ class Settings(BaseSettings):
     def redis(self) -> SecretStr | None:
         """The URL of the Redis to count in; None when each process counts alone. It may hold a password."""
         if self.redis_url is None and self.redis_host is not None:
-            return SecretStr(f"redis://{self.redis_host}:{self.redis_port}/0")
+            host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+            return SecretStr(f"redis://{host}:{self.redis_port}/0")
         return self.redis_url
 
 

@@ -1,7 +1,7 @@
 """The law of the limit: a sliding window that needs two counts, whatever the limit.
 
 A minute begins with the first call that finds none running. What was used in the minute before counts in proportion to
-the part of it that the last sixty seconds still cover. Decision 0009 compares it with the other known laws.
+the part of it that the last sixty seconds still cover. Decision 0011 compares it with the other known laws.
 """
 
 from math import ceil

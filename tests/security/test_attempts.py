@@ -58,7 +58,7 @@ def test_another_address_is_not_blocked(clock: Clock) -> None:
         ("2001:db8::1", "2001:db8::ffff:2", "2001:db8:0:1::1"),
         ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"),
         ("fe80::1%eth0", "fe80::2%eth0", "fe81::1"),
-        ("no address: at all", "no address: at all", "192.0.2.1"),
+        ("no address", "x" * 100_000, "192.0.2.1"),
         ("", "", "192.0.2.1"),
     ],
 )

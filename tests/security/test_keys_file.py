@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loan_default.errors import KeysFileError
 from loan_default.security.keys_file import add_key, read_keys, revoke_key
@@ -81,6 +83,16 @@ def test_a_secret_that_others_may_read_is_fine_because_it_holds_hashes(path: Pat
     path.write_text(f"analyst score {HASH}\n")
     path.chmod(0o444)
     assert len(read_keys(path)) == 1
+
+
+@given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_content_does_more_than_be_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed"
+    path.write_bytes(content)
+    try:
+        assert all(key.caller.scopes for key in read_keys(path))
+    except KeysFileError as error:
+        assert error.message.startswith(str(path))
 
 
 def test_an_added_key_is_kept_as_a_hash_in_a_private_file(path: Path) -> None:
