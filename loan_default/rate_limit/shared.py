@@ -36,8 +36,7 @@ class SharedWindows:
 
     def __init__(self, limit: int, url: str) -> None:
         self._limit = limit
-        self._url = url
-        self._bridge: Any = None  # the part of `limits` that holds the client and its scripts; made at the first call
+        self._bridge = _connect(url)
         self._waiting: list[_Call] = []
         self._sender: asyncio.Task[None] | None = None
 
@@ -60,8 +59,7 @@ class SharedWindows:
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._bridge is not None:
-            await self._bridge.get_connection().aclose(close_connection_pool=True)
+        await self._bridge.get_connection().aclose(close_connection_pool=True)
 
     async def _send(self) -> None:
         """Send what waits, and what comes meanwhile, one transaction after the other."""
@@ -82,14 +80,13 @@ class SharedWindows:
     async def _ask(self, calls: list[_Call]) -> list[tuple[bool, Window]]:
         from redis.exceptions import NoScriptError
 
-        if self._bridge is None:
-            self._bridge = _connect(self._url)
         try:
             return await self._transaction(calls)
         except NoScriptError:  # a Redis that has just started knows none
             client = self._bridge.get_connection()
-            await client.script_load(self._bridge.SCRIPT_ACQUIRE_SLIDING_WINDOW)
+            # In this order: where another process can take, it can look, too, or would fail and take twice.
             await client.script_load(self._bridge.SCRIPT_SLIDING_WINDOW)
+            await client.script_load(self._bridge.SCRIPT_ACQUIRE_SLIDING_WINDOW)
             return await self._transaction(calls)
 
     async def _transaction(self, calls: list[_Call]) -> list[tuple[bool, Window]]:
@@ -118,6 +115,10 @@ def _window(state: list[bytes | int | None]) -> Window:
 
 
 def _connect(url: str) -> Any:
+    """The part of `limits` that holds a client and its scripts; it connects when it is first asked.
+
+    The imports take a moment, and are needed with Redis alone.
+    """
     from limits.aio.storage import RedisStorage
     from redis.asyncio import ConnectionPool
     from redis.asyncio.retry import Retry
@@ -128,6 +129,7 @@ def _connect(url: str) -> Any:
         socket_connect_timeout=_TIMEOUT_S,
         socket_timeout=_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),  # a repeated take could count twice
+        protocol=2,  # with 3, redis-py does not look whether an idle connection has ended before it uses it
     )
     # `limits` reads the address for its other clients; ours has it in the pool.
     return RedisStorage("async+redis://", implementation="redispy", connection_pool=pool).bridge

@@ -202,6 +202,18 @@ def test_without_redis_each_process_counts_alone_until_it_is_back(
     tell(story, 100, redis.url)
 
 
+def test_a_redis_that_was_restarted_between_two_calls_is_not_noticed(redis: RedisServer, logged: list[str]) -> None:
+    async def story(limits: RateLimits) -> None:
+        await limits.take("key", 1)
+        redis.kill()
+        redis.start()
+        await asyncio.sleep(0.1)  # for the word that the connection has ended
+        assert (await limits.take("key", 1)).remaining == 99
+        assert logged == []
+
+    tell(story, 100, redis.url)
+
+
 def test_a_redis_that_stands_still_is_not_waited_for(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "_TIMEOUT_S", 0.1)
 
