@@ -165,6 +165,10 @@ def _change(path: Path, change: Callable[[str], str]) -> None:
             text = change(_read(target) if target.exists() else "")
             descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600
             try:
+                # What root changes stays readable for the server's own user.
+                owner = (target if target.exists() else target.parent).stat()
+                with suppress(PermissionError):
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
                 with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
                     file.write(text)
                     file.flush()
@@ -181,6 +185,9 @@ def _change(path: Path, change: Callable[[str], str]) -> None:
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
     """One change at a time; the lock is the kernel's and ends with the process."""
-    with target.with_name(f".{target.name}.lock").open("w") as lock:
+    lock = os.open(target.with_name(f".{target.name}.lock"), os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)

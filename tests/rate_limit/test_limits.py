@@ -12,6 +12,7 @@ from engines import RedisServer, redis_server
 from installation import ROOT, environment, free_port
 from loguru import logger
 from prometheus_client import REGISTRY
+from redis.asyncio import Redis
 
 from loan_default.errors import RateLimited
 from loan_default.rate_limit import Allowance, RateLimits, headers, shared
@@ -127,6 +128,20 @@ def test_redis_counts_as_memory_does(redis: RedisServer) -> None:
         with pytest.raises(RateLimited, match="send at most 100, or use the bulk call"):
             await limits.take("key", 101)
         assert (await limits.take("another key", 100)).remaining == 0
+
+    tell(story, 100, redis.url)
+
+
+def test_in_redis_the_minute_before_counts_for_the_part_that_is_still_covered(redis: RedisServer) -> None:
+    async def story(limits: RateLimits) -> None:
+        await limits.take("key", 100)
+        # The count lives for two minutes: with 44.7 s to live it is as if 75.3 s had gone by.
+        async with Redis.from_url(redis.url, protocol=2) as client:
+            assert await client.pexpire("loan_default:rate:key:now", 44_700)
+        assert 26 <= await granted(limits, 100) <= 30  # 26 at that very moment; a little time passes
+        with pytest.raises(RateLimited) as caught:
+            await limits.take("key", 20)
+        assert 40 <= int(caught.value.headers["RateLimit-Reset"]) <= 45
 
     tell(story, 100, redis.url)
 

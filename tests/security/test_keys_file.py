@@ -1,6 +1,7 @@
 """The file of named keys: what it may hold, and that changing it loses and shows nothing."""
 
 import hashlib
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -150,6 +151,15 @@ def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
     add_key(path, "analyst", ["score"])
     assert path.is_symlink()
     assert len(read_keys(real)) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_changes_stays_readable_for_the_servers_user(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    for name in ("new", "changed"):
+        add_key(tmp_path / "api_keys", name, ["score"])
+        status = (tmp_path / "api_keys").stat()
+        assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (12345, 0o600)
 
 
 def test_a_place_that_cannot_be_written_to_is_a_clear_error(tmp_path: Path) -> None:
