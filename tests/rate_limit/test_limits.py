@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engines import RedisServer, redis_server
 from installation import ROOT, environment, free_port
 from loguru import logger
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
+from redis_engine import RedisServer, redis_server
 
 from loan_default.errors import RateLimited
 from loan_default.rate_limit import Allowance, RateLimits, headers, shared

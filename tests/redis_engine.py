@@ -1,4 +1,4 @@
-"""Real engines for tests, each private to its test: on loopback, on a free port, in a temporary folder."""
+"""A real Redis for tests, private to each: on loopback, on a free port, in a temporary folder."""
 
 import os
 import shutil
