@@ -41,7 +41,7 @@ async def ask(app: ASGIApp, path: str = PATH, headers: list[tuple[bytes, bytes]]
 
 
 def observed(app: ASGIApp, calls: InProgress | None = None, closing: bool = False) -> Observe:
-    return Observe(app, [PATH], calls or InProgress(), lambda: closing)
+    return Observe(app, [PATH], InProgress() if calls is None else calls, lambda: closing)
 
 
 def test_each_call_has_an_id_of_its_own_which_its_logs_and_its_answer_show() -> None:
