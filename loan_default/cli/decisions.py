@@ -34,7 +34,7 @@ def erase(
     Exit code 0: erased. 1: the decision log cannot be changed. 2: there is nothing to erase.
     """
     if (decision_id is None) == (not reference):
-        raise typer.BadParameter("say what to erase: --decision ID or --reference REF, one of them")
+        raise typer.BadParameter("give either --decision or --reference")
     or_exit(lambda: _erase(read_settings(), decision_id, reference or ""))
 
 
