@@ -1,21 +1,31 @@
 """`loan-default decision` and `erase`: what they print and how they end."""
 
 import json
+import re
 from pathlib import Path
+from typing import get_args
 from uuid import UUID
 
 import numpy as np
 import pytest
 from decisions import Answers, decide, lines
+from installation import ROOT
+from prometheus_client import REGISTRY
 from typer.testing import CliRunner, Result
 
 from loan_default.cli import app
 from loan_default.decision_log import Decided, new_decision_id
-from loan_default.decision_log.files import FileStore
+from loan_default.decision_log.files import MOST_SEGMENT_BYTES, FileStore
+from loan_default.decision_log.log import REQUIRED_WAIT_S
+from loan_default.decision_log.record import Record
 from loan_default.decision_log.segments import decisions_folder
+from loan_default.decision_log.store import Reason
+from loan_default.decision_log.writer import FLUSH_INTERVAL_S, MOST_WAITING
 from loan_default.model import LoanModel
 from loan_default.settings import Settings
 from loan_default.training.data import Dataset
+
+PAGE = (ROOT / "docs" / "decision-log.md").read_text()
 
 
 def cli(*arguments: object) -> Result:
@@ -101,6 +111,35 @@ def test_what_to_erase_must_be_said_once(arguments: list[str]) -> None:
     done = cli("erase", *arguments)
     assert done.exit_code == 2
     assert "give either --decision or --reference" in done.output
+
+
+COMMANDS = re.findall(r"^loan-default (.*?) *#", PAGE, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_the_page_do_what_it_says(declined: Decided, command: str) -> None:
+    names = {"ID": declined.decision_id, "REF": declined.reference}
+    done = cli(*[names.get(word, word) for word in command.split()])
+    assert done.exit_code == 0
+    assert (cli("decision", declined.decision_id).exit_code == 0) == command.startswith("decision")
+
+
+def test_the_page_names_every_part_of_a_record_and_the_limits_of_the_code() -> None:
+    assert len(COMMANDS) == 4
+    for part in Record.__struct_fields__:
+        assert f"`{part}`" in PAGE
+    for limit in (
+        f"the last {FLUSH_INTERVAL_S:g} s",
+        f"{MOST_WAITING:,} decisions",
+        f"after {REQUIRED_WAIT_S:g} s",
+        f"after {MOST_SEGMENT_BYTES // 2**20} MiB",
+        f"`DECISION_LOG_RETENTION_DAYS`, {Settings.model_fields['decision_log_retention_days'].default} by",
+    ):
+        assert limit in PAGE, limit
+    described = next(m.documentation for m in REGISTRY.collect() if m.name == "loan_decision_log_dropped")
+    for reason in get_args(Reason):
+        assert f"`{reason}`" in PAGE
+        assert reason in described
 
 
 def test_a_log_that_cannot_be_read_ends_with_1(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The decision log in a real Postgres: any process finds what any other decided, through restarts and hangs."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from decisions import Answers, decide, decided_at, lines, logged, wait_for
 from engines import PASSWORD, Postgres, running_postgres
+from installation import ROOT
 from pydantic import SecretStr
 
 from loan_default.decision_log import Decided, DecisionLog, open_decision_log, postgres
@@ -214,6 +216,12 @@ def test_looking_up_makes_no_table(settings: Settings, server: Postgres) -> None
         assert archive.find(new_decision_id()) is None
         assert archive.erase_reference("x") == 0
     assert server.query("SELECT to_regclass('loan_default_decisions')") == [(None,)]
+
+
+def test_the_query_of_the_page_answers(store: PostgresStore, answers: Answers, server: Postgres) -> None:
+    (query,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "decision-log.md").read_text(), flags=re.DOTALL)
+    store.write(lines([decide(answers), decide(answers, pd=0.875)]), durable=True)
+    assert [row[1:] for row in server.query(query)] == [("0.875", "7")]
 
 
 def test_a_role_that_may_only_insert_is_enough_when_the_table_is_there(
