@@ -152,6 +152,43 @@ def test_best_effort_keeps_what_it_can_hold_and_counts_the_rest_by_reason(
     assert sum("5 decisions were dropped" in message for message in messages) == 1
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB, where we may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no right to mount a small disk; test_files.py has a disk that takes a part of a write")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_counted_leaves_whole_lines_and_recovers(
+    settings: Settings, answers: Answers, small_disk: Path
+) -> None:
+    settings = settings.model_copy(update={"state_dir": small_disk})
+    decided: list[Decided] = []
+    failures = count("write_failures", reason="disk_full")
+    with logged() as messages, opened(settings) as log:
+        while count("write_failures", reason="disk_full") == failures:
+            for _ in range(20):
+                decided.append(decide(answers))
+                log.append(decided[-1])
+            time.sleep(0.05)
+        (segment,) = segments(small_disk / "decisions")
+        kept = segment.path.read_bytes()
+        assert kept.endswith(b"}\n")
+        assert 0 < kept.count(b"\n") < len(decided)
+        segment.path.unlink()
+        wait_for(lambda: is_kept(settings, decided[-1].decision_id))
+    text = kept + b"".join(segment.path.read_bytes() for segment in segments(small_disk / "decisions"))
+    assert [line[7:39].decode() for line in text.splitlines()] == [one.decision_id for one in decided]
+    assert ["cannot be written" in messages[0], "is written again" in messages[1]] == [True, True]
+
+
 class Slow:
     """A store that takes a while, as a database behind a broken network does."""
 
