@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Literal, Self
 
+import msgspec
 import psycopg
 from pydantic import SecretStr
 
@@ -138,7 +139,12 @@ class PostgresArchive:
             row = self._connection.execute(_FIND, (decision_id,)).fetchone()
         except psycopg.Error as error:
             raise self._unavailable(error) from None
-        return None if row is None else decode_record(row[0])
+        try:
+            return None if row is None else decode_record(row[0])
+        except msgspec.MsgspecError:
+            raise DecisionLogUnavailable(
+                f"The record of decision {decision_id} cannot be read by this version of loan-default."
+            ) from None
 
     def erase_decision(self, decision_id: str) -> int:
         """Erase the record of a decision; see `Archive`."""

@@ -83,6 +83,12 @@ def test_who_was_not_declined_has_no_reasons_and_a_gap_is_no_value(
     assert "Reasons" not in done.output
 
 
+def test_a_reference_does_not_command_the_terminal(settings: Settings, loan_model: LoanModel) -> None:
+    decided = decide(Answers(loan_model), reference="\x1b]0;x\x07 ž\n")
+    record(settings, decided)
+    assert "\\x1b]0;x\\x07" in cli("decision", decided.decision_id).output
+
+
 def test_a_decision_that_is_not_there_ends_with_2() -> None:
     done = cli("decision", new_decision_id())
     assert done.exit_code == 2

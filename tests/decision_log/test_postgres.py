@@ -224,6 +224,16 @@ def test_the_query_of_the_page_answers(store: PostgresStore, answers: Answers, s
     assert [row[1:] for row in server.query(query)] == [("0.875", "7")]
 
 
+def test_a_record_of_another_version_is_told(
+    settings: Settings, store: PostgresStore, answers: Answers, server: Postgres
+) -> None:
+    decided = decide(answers)
+    store.write(lines([decided]), durable=True)
+    server.query("""UPDATE loan_default_decisions SET record = '{"format": 2}'""")
+    with open_archive(settings) as archive, pytest.raises(DecisionLogUnavailable, match="this version"):
+        archive.find(decided.decision_id)
+
+
 def test_a_role_that_may_only_insert_is_enough_when_the_table_is_there(
     settings: Settings, store: PostgresStore, answers: Answers, server: Postgres
 ) -> None:
