@@ -15,6 +15,7 @@ from loan_default.decision_log.record import (
     ReasonRecord,
     Record,
     encode_record,
+    storable,
 )
 from loan_default.schema.applicant import Encoder
 from loan_default.schema.columns import Value
@@ -105,15 +106,13 @@ class _Known:
 
 
 def _line(decided: Decided, known: _Known, reasons: list[ReasonRecord] | None) -> Line:
-    time_of_day = datetime.fromtimestamp(decided.at, UTC)
-    reference = decided.reference.replace("\0", "")  # Postgres' text knows no such character
     record = Record(
         decided.decision_id,
-        time_of_day,
+        datetime.fromtimestamp(decided.at, UTC),
         decided.face,
         decided.key_id,
-        decided.request_id,
-        reference,
+        storable(decided.request_id),
+        storable(decided.reference),
         decided.pd,
         int(decided.pd >= known.threshold),
         known.band(decided.pd),
@@ -122,4 +121,4 @@ def _line(decided: Decided, known: _Known, reasons: list[ReasonRecord] | None) -
         known.shown(decided.features),
         reasons,
     )
-    return Line(decided.decision_id, time_of_day, reference, encode_record(record))
+    return Line(decided.decision_id, encode_record(record))

@@ -87,6 +87,7 @@ for i in range(int(sys.argv[3])):
 """
 
 
+@pytest.mark.slow
 def test_erasing_while_two_processes_write_loses_nothing_else(model_folder: Path, folder: Path) -> None:
     n = 1500
     tests = Path(__file__).resolve().parents[1]

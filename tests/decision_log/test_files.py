@@ -168,6 +168,7 @@ print(text.count(b"\\n"), text.count(b'{"id":'), text.endswith(b"}\\n"))
 """
 
 
+@pytest.mark.slow
 def test_a_write_that_the_disk_took_in_part_is_taken_back(model_folder: Path, folder: Path) -> None:
     tests = Path(__file__).resolve().parents[1]
     done = subprocess.run(

@@ -167,6 +167,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_counted_leaves_whole_lines_and_recovers(
     settings: Settings, answers: Answers, small_disk: Path
 ) -> None:
@@ -261,7 +262,7 @@ def test_too_many_waiting_are_refused_at_once(
 
 def test_what_cannot_be_recorded_refuses_its_own_caller_alone(required: Settings, answers: Answers) -> None:
     with opened(required) as log:
-        outcomes = asyncio.run(answered(log, [decide(answers)], [decide(answers, reference="\ud800")]))
+        outcomes = asyncio.run(answered(log, [decide(answers)], [decide(answers, at=float("nan"))]))
     assert outcomes[0] is None
     assert "cannot be recorded" in str(outcomes[1])
 
@@ -352,6 +353,7 @@ def all_ids(folder: Path) -> set[str]:
     return {line[7:39].decode() for line in text.split(b"\n")[:-1]}
 
 
+@pytest.mark.slow
 def test_after_kill_9_every_required_decision_is_there(settings: Settings, model_folder: Path) -> None:
     with process(model_folder, settings.state, "required") as running:
         assert running.stdout is not None
@@ -363,6 +365,7 @@ def test_after_kill_9_every_required_decision_is_there(settings: Settings, model
     assert not set(told) - all_ids(settings.state / "decisions")
 
 
+@pytest.mark.slow
 def test_after_kill_9_all_but_the_last_moment_is_there(settings: Settings, model_folder: Path, folder: Path) -> None:
     with process(model_folder, settings.state, "best-effort") as running:
         assert running.stdout is not None
@@ -381,6 +384,7 @@ def test_after_kill_9_all_but_the_last_moment_is_there(settings: Settings, model
     assert is_kept(settings, told[0][0])
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_keep_all_of_both(settings: Settings, model_folder: Path, folder: Path) -> None:
     with (
         process(model_folder, settings.state, "required") as one,
@@ -394,6 +398,7 @@ def test_two_processes_at_once_keep_all_of_both(settings: Settings, model_folder
     assert len(list(segments(folder))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_folder_that_belongs_to_somebody_else_is_told_once_and_recovers(model_folder: Path) -> None:
     with tempfile.TemporaryDirectory() as place:  # pytest's own folders let nobody else in

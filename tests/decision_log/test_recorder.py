@@ -74,8 +74,13 @@ def test_decisions_of_two_models_in_one_batch_keep_their_own(answers: Answers, c
     assert list(records[1].inputs) == credit_model.schema.feature_names
 
 
+def test_nobody_escapes_the_log_by_odd_characters(answers: Answers) -> None:
+    record = decode_record(lines([decide(answers, reference="\ud800 ž\0", request_id="\0")])[0].json)
+    assert (record.reference, record.request_id) == ("? ž", "")
+
+
 def test_what_cannot_be_recorded_takes_nobody_with_it(answers: Answers) -> None:
-    batch = [decide(answers), decide(answers, reference="\ud800"), decide(answers, at=float("inf")), decide(answers)]
+    batch = [decide(answers), decide(answers, at=float("nan")), decide(answers, at=float("inf")), decide(answers)]
     with logged() as messages:
         found = Recorder().lines(batch)
     assert [line is None for line in found] == [False, True, True, False]
