@@ -38,11 +38,32 @@ def test_the_stage_takes_any_letter_case(monkeypatch: pytest.MonkeyPatch, stage:
 
 
 @pytest.mark.parametrize(
-    "name", ["API_KEY", "API_KEYS_FILE", "REDIS_URL", "REDIS_HOST", "MLFLOW_TRACKING_URI", "BENTOML_HOME"]
+    "name",
+    ["API_KEY", "API_KEYS_FILE", "REDIS_URL", "REDIS_HOST", "MLFLOW_TRACKING_URI", "BENTOML_HOME", "DATABASE_URL"],
 )
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, " ")
     assert read_settings() == Settings(_env_file=None)
+
+
+@pytest.mark.parametrize("mode", ["Required", " best-effort ", "OFF"])
+def test_the_decision_log_takes_any_letter_case(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    monkeypatch.setenv("DECISION_LOG", mode)
+    assert read_settings().decision_log == mode.strip().lower()
+
+
+@pytest.mark.parametrize("url", ["mysql://u:hidden@h/d", "hidden", "sqlite:///hidden"])
+def test_an_address_of_another_database_is_refused_without_its_text(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert "DATABASE_URL: " in caught.value.message
+    assert "hidden" not in caught.value.message
+
+
+def test_the_databases_password_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hidden@h/d")
+    assert "hidden" not in repr(read_settings()) + str(read_settings().model_dump())
 
 
 def test_several_keys_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +124,8 @@ def test_a_dot_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.Mon
     [
         ("MODEL_STAGE", "canary", "MODEL_STAGE: Input should be 'production' or 'staging'"),
         ("PORT", "99999", "PORT: Input should be less than or equal to 65535"),
+        ("DECISION_LOG", "perhaps", "DECISION_LOG: Input should be 'best-effort', 'required' or 'off'"),
+        ("DECISION_LOG_RETENTION_DAYS", "0", "DECISION_LOG_RETENTION_DAYS: Input should be greater than or equal to 1"),
         ("WORKERS", "none", "WORKERS: Input should be a valid integer"),
     ],
 )
