@@ -9,11 +9,10 @@ from pathlib import Path
 
 from benchmarks.environments import RivalFailed
 from benchmarks.online.running import Running, running
-from benchmarks.online.servers import Server
+from benchmarks.online.servers import CONNECTIONS, Server
 from benchmarks.online.subject import Subject
 from benchmarks.online.wrk import Load, load
 
-CONNECTIONS = 32
 _WARM_UP_S = 2
 _CHECKED = 8
 
