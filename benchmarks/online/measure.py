@@ -98,7 +98,9 @@ def costed(up: Running, bodies: Path, seconds: float) -> tuple[Load, dict[int, f
     """A load at 32 connections, and the CPU seconds that each of the server's processes spent on it."""
     before = up.usage().cpu_s
     full = load(up.url, bodies, up.server.headers, connections=CONNECTIONS, seconds=seconds)
-    return full, {pid: used - before.get(pid, 0.0) for pid, used in up.usage().cpu_s.items()}
+    after = up.usage().cpu_s
+    # What a process that ended meanwhile had used is part of its parent's figure now.
+    return full, {pid: after.get(pid, 0.0) - before.get(pid, 0.0) for pid in {*before, *after}}
 
 
 def check(up: Running, subject: Subject, size: int = 1) -> None:
