@@ -48,9 +48,12 @@ class Event(Stored):
 def new_event(action: Action, stage: Stage, version: str, reason: str, **more: Any) -> Event:
     """An event of this moment and this user."""
     at = datetime.now(UTC)
-    return Event(
-        at=at, who=_who(), action=action, stage=stage, version=version, reason=reason[:_LONGEST_REASON], **more
-    )
+    return Event(at=at, who=_who(), action=action, stage=stage, version=version, reason=as_kept(reason), **more)
+
+
+def as_kept(reason: str) -> str:
+    """A reason as an event keeps it."""
+    return reason[:_LONGEST_REASON]
 
 
 def record(client: Any, event: Event) -> None:
@@ -70,6 +73,13 @@ def read(client: Any) -> list[Event]:
         except ValidationError:
             continue
     return events
+
+
+def since_last_move(events: list[Event], stage: Stage) -> list[Event]:
+    """The refusals of a stage since a version was last promoted to it or it was rolled back, oldest first."""
+    of_stage = [event for event in events if event.stage == stage]
+    moves = [i for i, event in enumerate(of_stage) if event.action != "refused"]
+    return of_stage[moves[-1] + 1 :] if moves else of_stage
 
 
 def before(events: list[Event], stage: Stage) -> str | None:
