@@ -373,22 +373,28 @@ def test_a_half_written_import_is_never_believed(shop: Settings, versions: list[
     assert not (folder / "mlflow_model" / "half").exists()
 
 
+@pytest.mark.parametrize(
+    ("module", "step"),
+    [(promotion, "import_into_bentoml"), (promotion, "set_alias"), (promotion, "point"), (history, "record")],
+    ids=["import", "alias", "pointer", "history"],
+)
 def test_a_rollback_that_was_killed_and_is_repeated_does_not_bring_back_what_it_took_away(
-    shop: Settings, versions: list[Registered], monkeypatch: pytest.MonkeyPatch
+    shop: Settings, versions: list[Registered], monkeypatch: pytest.MonkeyPatch, module: Any, step: str
 ) -> None:
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise Killed
 
     promote(shop, versions[0])
     promote(shop, versions[1])
     with promotions(shop) as desk:
-        monkeypatch.setattr(promotion, "point", killed)
+        monkeypatch.setattr(module, step, killed)
         with pytest.raises(Killed):
             desk.rollback("production", "complaints")
     monkeypatch.undo()
     with suppress(PromotionRefused):
         rollback(shop)
     assert in_place(shop) == "1"
+    assert told(shop)[-1] == ("1", "rolled back", "production")
 
 
 def test_an_altered_model_can_be_promoted_though_its_event_has_gaps(shop: Settings, versions: list[Registered]) -> None:

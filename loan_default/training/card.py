@@ -51,7 +51,8 @@ _PICTURES = {
     "reliability.png": "Reliability: share that defaulted against mean PD, in ten bins, with 95 % intervals.",
     "score_distribution.png": "Distribution of the PDs of those who repaid and of those who defaulted, with the bands.",
     "threshold.png": "Recall, precision, F1 and share declined at every threshold; the stored one is marked.",
-    "importance.png": "Mean absolute contribution of each column to the score, in log-odds.",
+    "importance.png": "Mean absolute contribution of each column to the score of hold-out applicants, in log-odds.",
+    "contributions.png": "One dot for each hold-out applicant and column: its contribution, coloured by the value.",
     "slices.png": "Default rate, mean PD and share declined of every group.",
 }
 

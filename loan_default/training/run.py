@@ -119,7 +119,7 @@ def train(settings: Settings, order: Order, narrator: Narrator) -> Outcome:
         log_slices(settings, [each.as_dict() for each in evaluation.slices])
         log_lineage(settings, model.about)
         told = Told(measured, evaluation, gates, warnings, told_history(settings))
-        papers = documents(model, told, training)
+        papers = documents(model, told, training, holdout)
         log_documents(settings, papers)
         registered = log_and_register(settings, model, papers)
     tag_gates(settings, registered, {stage: stage in stages_passed(gates) for stage in STAGES})

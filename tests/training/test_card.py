@@ -295,7 +295,7 @@ def test_markdown_points_at_the_pictures_beside_it(full: Card) -> None:
 
 def test_every_picture_of_a_training_has_its_place(card: Card) -> None:
     names = ("confusion_matrix", "roc", "precision_recall", "reliability", "score_distribution", "threshold")
-    every = [f"{name}.png" for name in (*names, "importance", "slices")]
+    every = [f"{name}.png" for name in (*names, "importance", "contributions", "slices")]
     pictures = dict.fromkeys(every, b"png")
     slices = [Slice("age", "under 25", 10, 1, 0.1, 0.1)]
     shown = re.findall(r"\]\((\w+\.png)\)", render(replace(card, pictures=pictures, slices=slices)).markdown)
