@@ -18,6 +18,7 @@ from loan_default.settings import Stage
 
 _PREFIX = "history."
 _LONGEST_REASON = 1000
+_SHORT = 12  # digits of a checksum that tell it from all others here
 
 Action = Literal["promoted", "rolled back", "refused"]
 
@@ -43,6 +44,14 @@ class Event(Stored):
             f"{self.at:%Y-%m-%d %H:%M:%S} UTC, {self.who}: version {self.version} {self.action} "
             f"({self.stage}{instead}): {self.reason}"
         )
+
+    @property
+    def evidence(self) -> str:
+        """The figures, and what the model was made of, in words; empty when nothing is known."""
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in self.figures.items())
+        made_of = {"data": self.data_sha256, "commit": self.git_commit, "run": self.run_id}
+        known = ", ".join(f"{name} {value[:_SHORT]}" for name, value in made_of.items() if value)
+        return "; ".join(part for part in (figures, known) if part)
 
 
 def new_event(action: Action, stage: Stage, version: str, reason: str, **more: Any) -> Event:

@@ -8,6 +8,7 @@ import fcntl
 import io
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -22,6 +23,7 @@ from loan_default.served import LOAN_MODEL_FOLDER, REGISTERED_NAME, Served, bent
 from loan_default.settings import Settings, Stage
 
 EXPERIMENT = "loan-default-prediction"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 # What a machine needs to load the registered model with MLflow alone (its versions are pinned when it is logged).
 _RUNTIME_REQUIREMENTS = ("numpy", "pandas", "pydantic", "pydantic-settings", "pyyaml", "xgboost-cpu")
@@ -56,13 +58,22 @@ def log_slices(settings: Settings, slices: Sequence[Mapping[str, object]]) -> No
         _mlflow(settings).log_dict({"slices": list(slices)}, "slices.json")
 
 
-def log_trial(settings: Settings, name: str, options: Mapping[str, object], figures: Mapping[str, float]) -> None:
-    """Write one trial of a search as a child of the open run; one without figures has failed."""
+def log_gates(settings: Settings, gates: Sequence[Mapping[str, object]]) -> None:
+    """Write what was asked of the figures, and the verdicts, to the open run, as `gates.json`."""
+    _mlflow(settings).log_dict({"gates": list(gates)}, "gates.json")
+
+
+def log_trial(
+    settings: Settings, name: str, options: Mapping[str, object], figures: Mapping[str, float], failure: str | None
+) -> None:
+    """Write one trial of a search as a child of the open run; one without figures has failed, and says why."""
     mlflow = _mlflow(settings)
     with mlflow.start_run(experiment_id=_experiment(mlflow, settings), run_name=name, nested=True):
         mlflow.log_params(dict(options))
         mlflow.log_metrics(dict(figures))
         mlflow.set_tag("outcome", "measured" if figures else "failed")
+        if failure:
+            mlflow.set_tag("failure", failure)
 
 
 def log_lineage(settings: Settings, about: About) -> None:
@@ -121,17 +132,21 @@ def log_and_register(settings: Settings, model: LoanModel, documents: Mapping[st
     return Registered(str(info.registered_model_version), model.about.run_id)
 
 
-def registered_version(settings: Settings, version: str) -> Registered:
-    """A version of the registry by its number.
+def registered_version(settings: Settings, name: str) -> Registered:
+    """A version of the registry by its number, or by the MLflow run it came from.
 
     Raises:
         NoSuchVersion: there is none.
     """
     mlflow = _mlflow(settings)
+    registry = mlflow.MlflowClient()
     try:
-        found = mlflow.MlflowClient().get_model_version(REGISTERED_NAME, version)
-    except mlflow.exceptions.MlflowException:
-        raise NoSuchVersion(f"There is no version {version!r} of {REGISTERED_NAME} in the registry.") from None
+        if _RUN_ID.fullmatch(name):
+            found = registry.search_model_versions(f"name = '{REGISTERED_NAME}' and run_id = '{name}'")[0]
+        else:
+            found = registry.get_model_version(REGISTERED_NAME, name)
+    except (mlflow.exceptions.MlflowException, IndexError):
+        raise NoSuchVersion(f"There is no version {name!r} of {REGISTERED_NAME} in the registry.") from None
     return Registered(str(found.version), str(found.run_id))
 
 

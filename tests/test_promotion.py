@@ -281,6 +281,15 @@ def test_a_refusal_before_any_promotion_is_told(shop: Settings, versions: list[R
     assert (told(shop), in_place(shop, "staging")) == ([("1", "refused", "staging")], None)
 
 
+def test_a_version_is_found_by_its_number_or_by_its_run(shop: Settings, versions: list[Registered]) -> None:
+    for version in versions:
+        assert registry.registered_version(shop, version.version) == version
+        assert registry.registered_version(shop, version.run_id) == version
+    for unknown in ("99", "latest", "0" * 32, "' or '1' = '1"):
+        with pytest.raises(NoSuchVersion):
+            registry.registered_version(shop, unknown)
+
+
 # What an interruption leaves behind
 
 

@@ -14,6 +14,7 @@ from loan_default.training.data import Dataset
 from loan_default.training.gates import GateResult
 from loan_default.training.measure import Evaluation, Measured
 from loan_default.training.pictures import Contributed, Subject, draw
+from loan_default.training.population import population
 
 # More dots than this show nothing new, and a mean over them is exact to 1 % or so.
 _MOST_EXPLAINED = 5_000
@@ -93,7 +94,9 @@ def _card(model: LoanModel, told: Told, training: Dataset, pictures: dict[str, b
         schema=model.schema,
         decision=model.decision,
         policy=str(model.decision.policy),
+        population=population(training, model.schema),
         out_of_fold=figures.out_of_fold,
+        by_fold=figures.by_fold,
         baseline=figures.baseline,
         without_smote=figures.without_smote,
         holdout=figures.holdout,

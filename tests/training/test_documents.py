@@ -51,7 +51,7 @@ def training(credit_dataset: Dataset, credit_schema: Schema) -> Training:
     rows, holdout = credit_dataset.rows(~mask), credit_dataset.rows(mask)
     fitted = fit_decision(rows, credit_schema, OPTIONS)
     measured = measure(rows, holdout, fitted, OPTIONS, lambda: None)
-    evaluation = evaluate(measured, rows, fitted.schema, OPTIONS.seed)
+    evaluation = evaluate(measured, rows, fitted.schema, OPTIONS)
     gates = check_gates(DEFAULT_GATES, evaluation.out_of_fold, evaluation.holdout_intervals)
     told = Told(measured, evaluation, gates, ["'Home' is missing in 6 rows only"], ["2026-01-01: version 1 promoted"])
     about = complete(fitted).about.model_copy(
