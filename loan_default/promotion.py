@@ -15,13 +15,12 @@ from typing import Any
 from loan_default import history
 from loan_default.errors import ModelFileError, ModelUnavailable, PromotionRefused, SchemaError
 from loan_default.history import Action, Event
+from loan_default.locks import locked
 from loan_default.model import LoanModel
 from loan_default.registry import (
     Registered,
     aliased,
-    client,
     import_into_bentoml,
-    locked,
     registered_version,
     set_alias,
 )
@@ -29,6 +28,7 @@ from loan_default.schema import load_schema
 from loan_default.schema.changes import breaking
 from loan_default.served import Served, point, pointed, unless_followed
 from loan_default.settings import Settings, Stage
+from loan_default.tracking import client
 
 STAGES: tuple[Stage, ...] = ("production", "staging")
 _SHOWN_CHANGES = 5

@@ -15,9 +15,10 @@ from loan_default import history, promotion, registry
 from loan_default.errors import ModelUnavailable, NoSuchVersion, PromotionRefused
 from loan_default.model import LoanModel
 from loan_default.promotion import STAGES, promotions, told_history
-from loan_default.registry import Registered, aliased, client, log_and_register, training_run
+from loan_default.registry import Registered, aliased, log_and_register
 from loan_default.served import REGISTERED_NAME, Following, Served, bento_tag, point, pointed
 from loan_default.settings import Settings, Stage
+from loan_default.tracking import client, training_run
 from loan_default.training.fit import Fitted
 
 pytestmark = [

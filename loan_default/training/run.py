@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, Protocol
 from loan_default import __version__
 from loan_default.model import About, LoanModel
 from loan_default.promotion import STAGES, told_history
-from loan_default.registry import (
-    Registered,
-    log_and_register,
+from loan_default.registry import Registered, log_and_register, tag_gates
+from loan_default.schema import Schema, load_schema
+from loan_default.settings import Settings, Stage
+from loan_default.tracking import (
     log_documents,
     log_figures,
     log_gates,
     log_lineage,
     log_slices,
     log_trial,
-    tag_gates,
     training_run,
 )
-from loan_default.schema import Schema, load_schema
-from loan_default.settings import Settings, Stage
 from loan_default.training.checks import require_sensible
 from loan_default.training.data import Dataset, read_dataset
 from loan_default.training.documents import Told, documents

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.e2e
 
 ALIASES = """
 import json
-from loan_default.registry import REGISTERED_NAME, client
+from loan_default.served import REGISTERED_NAME
+from loan_default.tracking import client
 from loan_default.settings import read_settings
 aliases = client(read_settings()).get_registered_model(REGISTERED_NAME).aliases
 print(json.dumps({stage: str(version) for stage, version in aliases.items()}))
@@ -102,7 +103,7 @@ def test_a_promotion_that_must_not_be_is_refused(
 def test_an_alias_moved_in_mlflow_itself_is_followed_and_told(two: Installation) -> None:
     two.run("loan-default", "promote", "2")
     two.python(
-        "from loan_default.registry import REGISTERED_NAME, client\n"
+        "from loan_default.served import REGISTERED_NAME\nfrom loan_default.tracking import client\n"
         "from loan_default.settings import read_settings\n"
         "client(read_settings()).set_registered_model_alias(REGISTERED_NAME, 'production', '1')"
     )
