@@ -50,7 +50,7 @@ class Event(Stored):
         """The figures, and what the model was made of, in words; empty when nothing is known."""
         figures = ", ".join(f"{name} {value:.4f}" for name, value in self.figures.items())
         made_of = {"data": self.data_sha256, "commit": self.git_commit, "run": self.run_id}
-        known = ", ".join(f"{name} {value[:_SHORT]}" for name, value in made_of.items() if value)
+        known = ", ".join(f"{name} {_shortened(value)}" for name, value in made_of.items() if value)
         return "; ".join(part for part in (figures, known) if part)
 
 
@@ -104,6 +104,12 @@ def before(events: list[Event], stage: Stage) -> str | None:
         elif not stack or stack[-1] != event.version:
             stack.append(event.version)
     return stack[-2] if len(stack) > 1 else None
+
+
+def _shortened(checksum: str) -> str:
+    """Its first digits, and `-dirty` where the code was not quite that of the commit."""
+    digits, dash, remark = checksum.partition("-")
+    return digits[:_SHORT] + dash + remark
 
 
 def _who() -> str:

@@ -160,13 +160,13 @@ def test_the_history_is_each_event_with_its_evidence_or_json(desk: Desk) -> None
             replaced="3",
             figures={"f1": 0.5},
             data_sha256="d" * 64,
-            git_commit="beef",
+            git_commit="beef-dirty",
             **told,
         ),
     ]
     lines = cli("history").stdout.splitlines()
     assert lines[0::2] == [str(event) for event in desk.events]
-    assert lines[1::2] == ["    run c0ffee", "    f1 0.5000; data dddddddddddd, commit beef, run c0ffee"]
+    assert lines[1::2] == ["    run c0ffee", "    f1 0.5000; data dddddddddddd, commit beef-dirty, run c0ffee"]
     found = json.loads(cli("history", "--json").stdout)
     assert [Event.model_validate(event) for event in found] == desk.events
 

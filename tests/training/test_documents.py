@@ -1,5 +1,6 @@
 """The documents of a training: every picture and both cards, about this run, the same bytes each time."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -137,6 +138,14 @@ def test_contributions_are_shown_for_rows_that_training_never_saw(
     assert {row.tobytes() for row in some.values} <= {row.tobytes() for row in every.values}
     assert list(drawn[0].importance.values()) == pytest.approx(np.abs(every.log_odds).mean(axis=0))
     assert every.categories["home"][0] in {"ignore", "other", "owner", "parents", "priv", "rent"}
+
+
+def test_the_page_of_a_training_needs_nothing_from_anywhere(made: dict[str, bytes]) -> None:
+    html = made["model_card.html"].decode("utf-8")
+    loaded = re.findall(r"""(?:src|href|srcset|action|poster|data)\s*=\s*["']?([^"'\s>]{0,30})""", html)
+    assert len(loaded) == len(PICTURES)
+    assert {start[:22] for start in loaded} == {"data:image/png;base64,"}
+    assert not re.search(r"https?:|@import|url\(|<script|<link|<iframe", html)
 
 
 def test_a_model_that_does_not_name_its_file_has_a_card_all_the_same(training: Training) -> None:
