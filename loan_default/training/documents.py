@@ -22,13 +22,17 @@ _MOST_EXPLAINED = 5_000
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of a training beside its model: figures, gates, and what the data checks warned of."""
+    """What is known of a training beside its model: figures, gates, and what the data checks warned of.
+
+    `trials` is how many sets of options were tried for it; 0 when they were given.
+    """
 
     measured: Measured
     evaluation: Evaluation
     gates: list[GateResult]
     warnings: list[str]
     history: list[str]
+    trials: int = 0
 
 
 def documents(model: LoanModel, told: Told, training: Dataset, holdout: Dataset) -> dict[str, bytes]:
@@ -85,6 +89,7 @@ def _card(model: LoanModel, told: Told, training: Dataset, pictures: dict[str, b
         lock_sha256=about.lock_sha256,
         seed=about.seed,
         options=about.options,
+        trials=told.trials,
         data_file=about.data or "",
         data_sha256=about.data_sha256,
         rows=len(training) + len(held_out),

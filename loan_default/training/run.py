@@ -119,7 +119,7 @@ def train(settings: Settings, order: Order, narrator: Narrator) -> Outcome:
         log_slices(settings, as_dicts(evaluation.slices))
         log_gates(settings, [gate.as_dict() for gate in gates])
         log_lineage(settings, model.about)
-        told = Told(measured, evaluation, gates, warnings, told_history(settings))
+        told = Told(measured, evaluation, gates, warnings, told_history(settings), order.trials)
         papers = documents(model, told, training, holdout)
         log_documents(settings, papers)
         registered = log_and_register(settings, model, papers)

@@ -36,6 +36,7 @@ def card(schema: Schema) -> Card:
         lock_sha256=None,
         seed=42,
         options={"trees": 300, "smote_ratio": 0.25},
+        trials=0,
         data_file="loans.csv",
         data_sha256="d" * 64,
         rows=12_345,
@@ -353,6 +354,11 @@ def test_a_group_that_is_approved_too_seldom_is_a_limit(card: Card) -> None:
 def test_nobody_approved_has_no_ratio(card: Card) -> None:
     slices = [Slice("town", name, 100, 40, 0.9, 1.0) for name in ("a", "b")]
     assert render(replace(card, slices=slices)).markdown.count("| 100.0 % | – |") == 2
+
+
+def test_options_that_were_searched_for_are_a_limit(card: Card) -> None:
+    assert "best of 1,200 sets" in render(replace(card, trials=1200)).markdown
+    assert "best of" not in render(card).markdown
 
 
 def test_there_is_a_place_to_sign(card: Card) -> None:

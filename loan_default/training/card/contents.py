@@ -32,6 +32,7 @@ class Card:
     Attributes:
         version: of the registered model; None before it is registered.
         policy: how the threshold was chosen, in words without a full stop.
+        trials: how many sets of options were tried; 0 when they were given.
         rows: of the data file, hold-out included; `defaults` likewise.
         population: how the training rows are spread.
         by_fold: the lowest and the highest of each out-of-fold figure over the folds.
@@ -53,6 +54,7 @@ class Card:
     lock_sha256: str | None
     seed: int
     options: Mapping[str, object]
+    trials: int
     data_file: str
     data_sha256: str
     rows: int
