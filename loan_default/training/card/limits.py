@@ -29,8 +29,8 @@ def limits(card: Card) -> Iterator[str]:
             yield f"{name} is better than this model out of fold in {better}."
     if card.trials:
         yield (
-            f"The options are the best of {card.trials:,} sets, compared on the training rows. The out-of-fold figures are "
-            "measured on other folds, but of the same rows, so they flatter a little; the hold-out does not."
+            f"The options are the best of {card.trials:,} sets, compared on the training rows. The out-of-fold figures "
+            "are measured on other folds, but of the same rows, so they flatter a little; the hold-out does not."
         )
     yield (
         "The hold-out was set aside by a hash of the row, not by date. How well the model predicts loans that are "
