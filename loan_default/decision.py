@@ -40,7 +40,7 @@ class RecallFloor(Stored):
     recall_floor: Probability
 
     def __str__(self) -> str:
-        return f"the highest threshold that catches {self.recall_floor:.0%} of the defaults"
+        return f"the highest threshold that catches {100 * self.recall_floor:g} % of the defaults"
 
     def threshold(self, pd: NDArray[np.float64], target: NDArray[np.int64]) -> float:
         """The threshold for out-of-fold PDs, (n,), and what came of them, (n,) with at least one default."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from loan_default.schema import Schema
 from loan_default.schema.columns import CategoryColumn
-from loan_default.schema.declaration import Derived
+from loan_default.schema.derived import Derived
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 

@@ -18,6 +18,7 @@ from loan_default.settings import Stage
 
 _PREFIX = "history."
 _LONGEST_REASON = 1000
+_SHORT = 12  # digits of a checksum that tell it from all others here
 
 Action = Literal["promoted", "rolled back", "refused"]
 
@@ -44,13 +45,24 @@ class Event(Stored):
             f"({self.stage}{instead}): {self.reason}"
         )
 
+    @property
+    def evidence(self) -> str:
+        """The figures, and what the model was made of, in words; empty when nothing is known."""
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in self.figures.items())
+        made_of = {"data": self.data_sha256, "commit": self.git_commit, "run": self.run_id}
+        known = ", ".join(f"{name} {_shortened(value)}" for name, value in made_of.items() if value)
+        return "; ".join(part for part in (figures, known) if part)
+
 
 def new_event(action: Action, stage: Stage, version: str, reason: str, **more: Any) -> Event:
     """An event of this moment and this user."""
     at = datetime.now(UTC)
-    return Event(
-        at=at, who=_who(), action=action, stage=stage, version=version, reason=reason[:_LONGEST_REASON], **more
-    )
+    return Event(at=at, who=_who(), action=action, stage=stage, version=version, reason=as_kept(reason), **more)
+
+
+def as_kept(reason: str) -> str:
+    """A reason as an event keeps it."""
+    return reason[:_LONGEST_REASON]
 
 
 def record(client: Any, event: Event) -> None:
@@ -72,6 +84,13 @@ def read(client: Any) -> list[Event]:
     return events
 
 
+def since_last_move(events: list[Event], stage: Stage) -> list[Event]:
+    """The refusals of a stage since a version was last promoted to it or it was rolled back, oldest first."""
+    of_stage = [event for event in events if event.stage == stage]
+    moves = [i for i, event in enumerate(of_stage) if event.action != "refused"]
+    return of_stage[moves[-1] + 1 :] if moves else of_stage
+
+
 def before(events: list[Event], stage: Stage) -> str | None:
     """The version to go back to: promoted to `stage` before the present one, rollbacks taken into account."""
     stack: list[str] = []
@@ -85,6 +104,12 @@ def before(events: list[Event], stage: Stage) -> str | None:
         elif not stack or stack[-1] != event.version:
             stack.append(event.version)
     return stack[-2] if len(stack) > 1 else None
+
+
+def _shortened(checksum: str) -> str:
+    """Its first digits, and `-dirty` where the code was not quite that of the commit."""
+    digits, dash, remark = checksum.partition("-")
+    return digits[:_SHORT] + dash + remark
 
 
 def _who() -> str:

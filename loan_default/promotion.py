@@ -2,24 +2,25 @@
 
 A promotion imports the version into the BentoML store, moves the MLflow alias in one step, then the pointer that
 services follow, then writes the history. The alias is the truth: when a process was killed in between, or somebody
-moved the alias in MLflow itself, the next command brings pointer and history in line (`settle`). One command at a time
-promotes on a machine; services only ever see the old pointer or the new one.
+moved the alias in MLflow itself, the next command brings pointer and history in line (`settle`), unless that would
+break the callers of a running service; then the first command after it has stopped does. One command at a time promotes
+on a machine; services only ever see the old pointer or the new one.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from loan_default import history
 from loan_default.errors import ModelFileError, ModelUnavailable, PromotionRefused, SchemaError
 from loan_default.history import Action, Event
+from loan_default.locks import locked
 from loan_default.model import LoanModel
 from loan_default.registry import (
     Registered,
     aliased,
-    client,
     import_into_bentoml,
-    locked,
     registered_version,
     set_alias,
 )
@@ -27,6 +28,7 @@ from loan_default.schema import load_schema
 from loan_default.schema.changes import breaking
 from loan_default.served import Served, point, pointed, unless_followed
 from loan_default.settings import Settings, Stage
+from loan_default.tracking import client
 
 STAGES: tuple[Stage, ...] = ("production", "staging")
 _SHOWN_CHANGES = 5
@@ -35,13 +37,13 @@ _SHOWN_CHANGES = 5
 class Promotions:
     """Everything that may change what is promoted; get one from `promotions`, which holds the lock."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, warn: Callable[[str], None]) -> None:
         self._settings = settings
+        self._warn = warn
 
     def champion(self, stage: Stage) -> Served | None:
-        """The promoted model of `stage`, in the BentoML store."""
-        registered = aliased(self._settings, stage)
-        return None if registered is None else import_into_bentoml(self._settings, registered)
+        """The promoted model of `stage`, in the BentoML store: what its services answer with."""
+        return None if aliased(self._settings, stage) is None else pointed(self._settings, stage)
 
     def promote(self, registered: Registered, stage: Stage, reason: str) -> Served:
         """Make a registered version the model of `stage`; safe to repeat and to interrupt.
@@ -74,31 +76,61 @@ class Promotions:
         return history.read(client(self._settings))
 
     def settle(self) -> None:
-        """Bring pointers and history in line with the aliases, which an interrupted command may have left behind."""
+        """Bring pointers and history in line with the aliases, which an interrupted command may have left behind.
+
+        Where that would break the callers of a running service, the pointer stays: each command warns of it, and the
+        history has it once.
+        """
         for stage in STAGES:
             registered = aliased(self._settings, stage)
-            if registered is None:
-                continue
-            served = import_into_bentoml(self._settings, registered)
-            if self._pointed_tag(stage) != served.tag:
+            if registered is not None:
+                self._follow(registered, stage)
+
+    def _follow(self, registered: Registered, stage: Stage) -> None:
+        served = import_into_bentoml(self._settings, registered)
+        if self._pointed_tag(stage) != served.tag:
+            with unless_followed(self._settings, stage) as followed:
+                broken = _broken_callers(self._settings, stage, served) if followed else None
+                if broken:
+                    self._hold_back(registered, stage, broken)
+                    return
                 point(self._settings, stage, served)
-            last = self._last_version(stage)
-            if last != registered.version:
-                # Said to be what it looks like, so that repeating an interrupted rollback does not undo it.
-                back = registered.version == history.before(self.history(), stage)
-                reason = "found in place: an interrupted command, or an alias that was moved in MLflow itself"
-                self._record("rolled back" if back else "promoted", stage, registered, reason, last)
+        last = self._last_version(stage)
+        if last != registered.version:
+            # Said to be what it looks like, so that repeating an interrupted rollback does not undo it.
+            back = registered.version == history.before(self.history(), stage)
+            reason = f"found in place: {_NOT_BY_A_COMMAND}"
+            self._record("rolled back" if back else "promoted", stage, registered, reason, last)
+
+    def _hold_back(self, registered: Registered, stage: Stage, broken: str) -> None:
+        """Say that the alias is not followed for now; the history is told once, until something else is promoted."""
+        stays = pointed(self._settings, stage).version
+        reason = (
+            f"The alias {stage} names version {registered.version} ({_NOT_BY_A_COMMAND}), but services stay with "
+            f"version {stays}: {broken}. Tell the callers and stop the service: the next command follows the alias. Or "
+            f"promote version {stays} to move the alias back."
+        )
+        self._warn(reason)
+        written = history.as_kept(reason)
+        known = history.since_last_move(self.history(), stage)
+        if not any(event.version == registered.version and event.reason == written for event in known):
+            self.refuse(registered, stage, reason)
 
     def _move(self, registered: Registered, stage: Stage, action: Action, reason: str) -> Served:
         served = import_into_bentoml(self._settings, registered)
         old = aliased(self._settings, stage)
         with unless_followed(self._settings, stage) as followed:
-            if followed:
-                _refuse_to_break_callers(self._settings, registered, stage, served)
+            broken = _broken_callers(self._settings, stage, served) if followed else None
+            if broken:
+                raise PromotionRefused(
+                    f"Version {registered.version} was not promoted to {stage}: {broken}. Tell the callers, stop the "
+                    "service, promote the version, and start it."
+                )
             set_alias(self._settings, stage, registered)
             point(self._settings, stage, served)
-        if old != registered or self._last_version(stage) != registered.version:
-            self._record(action, stage, registered, reason, None if old is None else old.version)
+        last = self._last_version(stage)  # what was served, even where the alias named a version that was held back
+        if old != registered or last != registered.version:
+            self._record(action, stage, registered, reason, last)
         return served
 
     def _record(self, action: Action, stage: Stage, registered: Registered, reason: str, replaced: str | None) -> None:
@@ -127,14 +159,24 @@ class Promotions:
             return None
 
 
+_NOT_BY_A_COMMAND = "an interrupted command, or an alias that was moved in MLflow itself"
 _FIGURES = ("roc_auc", "pr_auc", "brier", "log_loss", "calibration_error", "recall", "f1", "accuracy")
 
 
+def _on_standard_error(text: str) -> None:
+    sys.stderr.write(f"Warning: {text}\n")
+
+
 @contextmanager
-def promotions(settings: Settings) -> Iterator[Promotions]:
-    """The right to promote on this machine, with whatever was interrupted before put in order."""
+def promotions(settings: Settings, warn: Callable[[str], None] = _on_standard_error) -> Iterator[Promotions]:
+    """The right to promote on this machine, with whatever was interrupted before put in order.
+
+    Args:
+        settings: whose stores and folders count.
+        warn: is told when an alias cannot be followed, in sentences.
+    """
     with locked(settings.state / "served" / ".promotion.lock"):
-        desk = Promotions(settings)
+        desk = Promotions(settings, warn)
         desk.settle()
         yield desk
 
@@ -144,16 +186,15 @@ def told_history(settings: Settings) -> list[str]:
     return [str(event) for event in history.read(client(settings))]
 
 
-def _refuse_to_break_callers(settings: Settings, registered: Registered, stage: Stage, new: Served) -> None:
+def _broken_callers(settings: Settings, stage: Stage, new: Served) -> str | None:
+    """What callers of the running service could no longer send, in words; None when they can go on."""
     try:
         old = load_schema(pointed(settings, stage).model_folder / "schema.json")
     except (ModelUnavailable, SchemaError):
-        return  # the running service has no model that anybody could call
+        return None  # the running service has no model that anybody could call
     broken = breaking(old, load_schema(new.model_folder / "schema.json"))
-    if broken:
-        shown = [*map(str, broken[:_SHOWN_CHANGES])]
-        more = [f"and {len(broken) - len(shown)} more"] if len(broken) > len(shown) else []
-        raise PromotionRefused(
-            f"Version {registered.version} was not promoted to {stage}: a service is running, and its callers would "
-            f"break ({'; '.join(shown + more)}). Tell the callers, stop the service, promote the version, and start it."
-        )
+    if not broken:
+        return None
+    shown = [*map(str, broken[:_SHOWN_CHANGES])]
+    more = [f"and {len(broken) - len(shown)} more"] if len(broken) > len(shown) else []
+    return f"a service is running, and its callers would break ({'; '.join(shown + more)})"

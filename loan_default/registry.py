@@ -1,27 +1,28 @@
-"""The model registry: runs and versions in MLflow, promoted versions in the BentoML store.
+"""The model registry: versions in MLflow, promoted versions in the BentoML store.
 
 The MLflow alias of a stage says which version is promoted; `promotion.py` moves it. Imported into the BentoML store, a
 version has a tag of its own.
 """
 
-import fcntl
 import io
-import logging
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Mapping
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 from loan_default.errors import NoSuchVersion
-from loan_default.model import About, LoanModel
+from loan_default.locks import locked
+from loan_default.model import LoanModel
 from loan_default.served import LOAN_MODEL_FOLDER, REGISTERED_NAME, Served, bento_tag
 from loan_default.settings import Settings, Stage
+from loan_default.tracking import client, mlflow_here
 
-EXPERIMENT = "loan-default-prediction"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 # What a machine needs to load the registered model with MLflow alone (its versions are pinned when it is logged).
 _RUNTIME_REQUIREMENTS = ("numpy", "pandas", "pydantic", "pydantic-settings", "pyyaml", "xgboost-cpu")
@@ -33,43 +34,6 @@ class Registered:
 
     version: str
     run_id: str
-
-
-@contextmanager
-def training_run(settings: Settings) -> Iterator[str]:
-    """An open MLflow run in our experiment; yields its id. A training that fails leaves a run marked as failed."""
-    mlflow = _mlflow(settings)
-    with mlflow.start_run(experiment_id=_experiment(mlflow, settings)) as run:
-        yield run.info.run_id
-
-
-def log_figures(settings: Settings, parameters: Mapping[str, object], figures: Mapping[str, float]) -> None:
-    """Write parameters and figures to the open run."""
-    mlflow = _mlflow(settings)
-    mlflow.log_params(dict(parameters))
-    mlflow.log_metrics(dict(figures))
-
-
-def log_slices(settings: Settings, slices: Sequence[Mapping[str, object]]) -> None:
-    """Write the figures of groups to the open run, as `slices.json`."""
-    if slices:
-        _mlflow(settings).log_dict({"slices": list(slices)}, "slices.json")
-
-
-def log_trial(settings: Settings, name: str, options: Mapping[str, object], figures: Mapping[str, float]) -> None:
-    """Write one trial of a search as a child of the open run; one without figures has failed."""
-    mlflow = _mlflow(settings)
-    with mlflow.start_run(experiment_id=_experiment(mlflow, settings), run_name=name, nested=True):
-        mlflow.log_params(dict(options))
-        mlflow.log_metrics(dict(figures))
-        mlflow.set_tag("outcome", "measured" if figures else "failed")
-
-
-def log_lineage(settings: Settings, about: About) -> None:
-    """Write to the open run what it was made of: code, locked packages and installed versions."""
-    tags = {f"library.{name}": version for name, version in about.libraries.items()}
-    tags |= {"git_commit": about.git_commit or "unknown", "lock_sha256": about.lock_sha256 or "unknown"}
-    _mlflow(settings).set_tags(tags)
 
 
 def tag_gates(settings: Settings, registered: Registered, passed: Mapping[Stage, bool]) -> None:
@@ -85,21 +49,12 @@ def passed_gates(settings: Settings, registered: Registered, stage: Stage) -> bo
     return bool(version.tags.get(f"gates.{stage}") == "passed")
 
 
-def log_documents(settings: Settings, documents: Mapping[str, bytes]) -> None:
-    """Write pictures and the model card to the open run, under `documents`."""
-    mlflow = _mlflow(settings)
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, content in documents.items():
-            (Path(scratch) / name).write_bytes(content)
-        mlflow.log_artifacts(scratch, "documents")
-
-
 def log_and_register(settings: Settings, model: LoanModel, documents: Mapping[str, bytes]) -> Registered:
     """Log the whole decision as an MLflow model in the open run and register it as a new version.
 
     Its model card goes with it, into the BentoML store and every Bento.
     """
-    mlflow = _mlflow(settings)
+    mlflow = mlflow_here(settings)
     package = Path(__file__).resolve().parent
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / LOAN_MODEL_FOLDER
@@ -121,23 +76,27 @@ def log_and_register(settings: Settings, model: LoanModel, documents: Mapping[st
     return Registered(str(info.registered_model_version), model.about.run_id)
 
 
-def registered_version(settings: Settings, version: str) -> Registered:
-    """A version of the registry by its number.
+def registered_version(settings: Settings, name: str) -> Registered:
+    """A version of the registry by its number, or by the MLflow run it came from.
 
     Raises:
         NoSuchVersion: there is none.
     """
-    mlflow = _mlflow(settings)
+    mlflow = mlflow_here(settings)
+    registry = mlflow.MlflowClient()
     try:
-        found = mlflow.MlflowClient().get_model_version(REGISTERED_NAME, version)
-    except mlflow.exceptions.MlflowException:
-        raise NoSuchVersion(f"There is no version {version!r} of {REGISTERED_NAME} in the registry.") from None
+        if _RUN_ID.fullmatch(name):
+            found = registry.search_model_versions(f"name = '{REGISTERED_NAME}' and run_id = '{name}'")[0]
+        else:
+            found = registry.get_model_version(REGISTERED_NAME, name)
+    except (mlflow.exceptions.MlflowException, IndexError):
+        raise NoSuchVersion(f"There is no version {name!r} of {REGISTERED_NAME} in the registry.") from None
     return Registered(str(found.version), str(found.run_id))
 
 
 def aliased(settings: Settings, stage: Stage) -> Registered | None:
     """The version that the alias of `stage` names: the truth about what is promoted."""
-    mlflow = _mlflow(settings)
+    mlflow = mlflow_here(settings)
     try:
         found = mlflow.MlflowClient().get_model_version_by_alias(REGISTERED_NAME, stage)
     except mlflow.exceptions.MlflowException:
@@ -150,11 +109,6 @@ def set_alias(settings: Settings, stage: Stage, registered: Registered) -> None:
     client(settings).set_registered_model_alias(REGISTERED_NAME, stage, registered.version)
 
 
-def client(settings: Settings) -> Any:
-    """MLflow's client of our store."""
-    return _mlflow(settings).MlflowClient()
-
-
 def import_into_bentoml(settings: Settings, registered: Registered) -> Served:
     """Import a registered version into the BentoML store, unless it is there already.
 
@@ -164,7 +118,7 @@ def import_into_bentoml(settings: Settings, registered: Registered) -> Served:
     import bentoml
 
     tag = bento_tag(registered.version, registered.run_id)
-    _mlflow(settings)
+    mlflow_here(settings)
     with locked(settings.bentoml_store / ".import.lock"):
         try:
             return Served(tag, Path(bentoml.models.get(tag).path))
@@ -181,55 +135,6 @@ def import_into_bentoml(settings: Settings, registered: Registered) -> Served:
             metadata={"version": registered.version, "run_id": registered.run_id},
         )
         return Served(tag, Path(bentoml.models.get(tag).path))
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock; the kernel drops it when the process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _mlflow(settings: Settings) -> Any:
-    """MLflow, pointed at our store. Imported here alone and late: it takes seconds, and serving does without it."""
-    settings.state.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    if settings.mlflow_tracking_uri is None:
-        _create_store(mlflow, settings.mlflow_database)
-    mlflow.set_tracking_uri(settings.tracking_uri)
-    return mlflow
-
-
-def _create_store(mlflow: Any, database: Path) -> None:
-    """Create our own SQLite store whole or not at all.
-
-    MLflow creates its tables one by one; killed in between, it would refuse the half-made database for ever. So it
-    makes them in a draft, which becomes the database in one step.
-    """
-    with locked(database.with_suffix(".lock")):
-        if database.exists():
-            return
-        draft = database.with_suffix(".draft")
-        for leftover in database.parent.glob(f"{draft.name}*"):  # of a process that was killed here
-            leftover.unlink()
-        mlflow.MlflowClient(f"sqlite:///{draft}").search_experiments()
-        draft.replace(database)
-
-
-def _experiment(mlflow: Any, settings: Settings) -> str:
-    found = mlflow.get_experiment_by_name(EXPERIMENT)
-    if found is not None:
-        return str(found.experiment_id)
-    # A server knows where its artifacts belong; the store on this machine keeps them beside its database.
-    local = settings.tracking_uri.startswith("sqlite:")
-    return str(mlflow.create_experiment(EXPERIMENT, (settings.state / "mlartifacts").as_uri() if local else None))
 
 
 def _example(model: LoanModel) -> Any:

@@ -46,8 +46,8 @@ def test_no_code_names_a_column(path: Path) -> None:
 
 def test_settings_alone_reads_settings_from_the_environment() -> None:
     readers = {path.name for path in MODULES if "os.environ" in path.read_text() or "getenv" in path.read_text()}
-    # cli/run.py and registry.py set what BentoML and MLflow read; metrics.py asks whether BentoML runs several workers.
-    assert readers <= {"settings.py", "run.py", "registry.py", "metrics.py"}
+    # cli/run.py, registry.py and tracking.py set what BentoML and MLflow read; metrics.py asks for BentoML's workers.
+    assert readers <= {"settings.py", "run.py", "registry.py", "tracking.py", "metrics.py"}
 
 
 def test_importing_every_module_creates_nothing_and_prints_nothing(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_every_policy_is_stored_with_the_decision(policy: RecallFloor | MaxF1 | 
 
 
 def test_policies_say_in_words_what_they_do() -> None:
-    assert str(POLICY) == "the highest threshold that catches 77% of the defaults"
+    assert str(POLICY) == "the highest threshold that catches 77 % of the defaults"
     assert str(MaxF1()) == "the threshold with the best F1"
     assert str(Cost(cost_ratio=20)) == "the cheapest threshold when a missed default costs 20 times a declined payer"
 

@@ -11,19 +11,8 @@ from loan_default.api.native import NATIVE_PATHS
 from loan_default.api.rest import REST_PATHS
 from loan_default.schema import Schema
 from loan_default.schema.columns import BooleanColumn, CategoryColumn, NumberColumn
-from loan_default.schema.declaration import (
-    AuditColumn,
-    CsvFormat,
-    Derived,
-    Difference,
-    Gates,
-    IgnoredColumn,
-    Log,
-    Ratio,
-    Segment,
-    StageGates,
-    Target,
-)
+from loan_default.schema.declaration import AuditColumn, CsvFormat, Gates, IgnoredColumn, Segment, StageGates, Target
+from loan_default.schema.derived import Derived, Difference, Log, Ratio
 from loan_default.settings import Settings
 
 README = (ROOT / "README.md").read_text()

@@ -15,9 +15,10 @@ from loan_default import history, promotion, registry
 from loan_default.errors import ModelUnavailable, NoSuchVersion, PromotionRefused
 from loan_default.model import LoanModel
 from loan_default.promotion import STAGES, promotions, told_history
-from loan_default.registry import Registered, aliased, client, log_and_register, training_run
+from loan_default.registry import Registered, aliased, log_and_register
 from loan_default.served import REGISTERED_NAME, Following, Served, bento_tag, point, pointed
 from loan_default.settings import Settings, Stage
+from loan_default.tracking import client, training_run
 from loan_default.training.fit import Fitted
 
 pytestmark = [
@@ -281,6 +282,15 @@ def test_a_refusal_before_any_promotion_is_told(shop: Settings, versions: list[R
     assert (told(shop), in_place(shop, "staging")) == ([("1", "refused", "staging")], None)
 
 
+def test_a_version_is_found_by_its_number_or_by_its_run(shop: Settings, versions: list[Registered]) -> None:
+    for version in versions:
+        assert registry.registered_version(shop, version.version) == version
+        assert registry.registered_version(shop, version.run_id) == version
+    for unknown in ("99", "latest", "0" * 32, "' or '1' = '1"):
+        with pytest.raises(NoSuchVersion):
+            registry.registered_version(shop, unknown)
+
+
 # What an interruption leaves behind
 
 
@@ -373,22 +383,28 @@ def test_a_half_written_import_is_never_believed(shop: Settings, versions: list[
     assert not (folder / "mlflow_model" / "half").exists()
 
 
+@pytest.mark.parametrize(
+    ("module", "step"),
+    [(promotion, "import_into_bentoml"), (promotion, "set_alias"), (promotion, "point"), (history, "record")],
+    ids=["import", "alias", "pointer", "history"],
+)
 def test_a_rollback_that_was_killed_and_is_repeated_does_not_bring_back_what_it_took_away(
-    shop: Settings, versions: list[Registered], monkeypatch: pytest.MonkeyPatch
+    shop: Settings, versions: list[Registered], monkeypatch: pytest.MonkeyPatch, module: Any, step: str
 ) -> None:
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise Killed
 
     promote(shop, versions[0])
     promote(shop, versions[1])
     with promotions(shop) as desk:
-        monkeypatch.setattr(promotion, "point", killed)
+        monkeypatch.setattr(module, step, killed)
         with pytest.raises(Killed):
             desk.rollback("production", "complaints")
     monkeypatch.undo()
     with suppress(PromotionRefused):
         rollback(shop)
     assert in_place(shop) == "1"
+    assert told(shop)[-1] == ("1", "rolled back", "production")
 
 
 def test_an_altered_model_can_be_promoted_though_its_event_has_gaps(shop: Settings, versions: list[Registered]) -> None:
@@ -463,6 +479,115 @@ def test_a_service_without_a_model_gets_its_first_one(shop: Settings, versions: 
     promote(shop, versions[2])
     assert in_place(shop) == "3"
     del service
+
+
+def moved_in_mlflow(settings: Settings, version: Registered, stage: Stage = "production") -> None:
+    """What somebody does who moves the alias without us."""
+    registry.set_alias(settings, stage, version)
+
+
+def test_an_alias_moved_in_mlflow_is_followed_while_a_service_runs_when_its_callers_can_go_on(
+    shop: Settings, versions: list[Registered]
+) -> None:
+    promote(shop, versions[0])
+    service = Following(shop, SOURCE)
+    moved_in_mlflow(shop, versions[1])
+    settle(shop)
+    assert in_place(shop) == "2"
+    del service
+
+
+def test_an_alias_moved_in_mlflow_is_not_followed_while_callers_would_break_and_then_is(
+    shop: Settings, versions: list[Registered], capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote(shop, versions[0])
+    service = Following(shop, SOURCE)
+    moved_in_mlflow(shop, versions[2])
+    for _ in range(3):
+        settle(shop)
+        assert pointed(shop, "production").version == "1"
+        said = capsys.readouterr().err
+        assert "Warning: The alias production names version 3" in said
+        assert "services stay with version 1: a service is running, and its callers would break (bank_balance" in said
+    assert aliases(shop) == {"production": "3"}  # somebody's decision is not undone behind their back
+    assert told(shop) == [("1", "promoted", "production"), ("3", "refused", "production")]  # once
+    del service
+    settle(shop)
+    assert in_place(shop) == "3"
+    assert capsys.readouterr().err == ""
+    last = history.read(client(shop))[-1]
+    assert (last.action, last.version, last.replaced) == ("promoted", "3", "1")
+
+
+def test_whoever_holds_the_desk_is_told_of_an_alias_that_is_not_followed(
+    shop: Settings, versions: list[Registered]
+) -> None:
+    promote(shop, versions[0])
+    service = Following(shop, SOURCE)
+    moved_in_mlflow(shop, versions[2])
+    said: list[str] = []
+    with promotions(shop, said.append) as desk:
+        assert desk.champion("production") == pointed(shop, "production")  # a challenger is up against what is served
+    assert len(said) == 1
+    del service
+
+
+def test_promoting_the_served_version_moves_an_alias_back_that_could_not_be_followed(
+    shop: Settings, versions: list[Registered]
+) -> None:
+    promote(shop, versions[0])
+    service = Following(shop, SOURCE)
+    moved_in_mlflow(shop, versions[2])
+    promote(shop, versions[0], reason="that was a slip")
+    assert in_place(shop) == "1"
+    last = history.read(client(shop))[-1]
+    assert (last.version, last.replaced, last.reason) == ("1", "1", "that was a slip")
+    del service
+
+
+def test_another_promotion_replaces_what_was_served_not_what_the_alias_named(
+    shop: Settings, versions: list[Registered]
+) -> None:
+    promote(shop, versions[0])
+    service = Following(shop, SOURCE)
+    moved_in_mlflow(shop, versions[2])
+    promote(shop, versions[1])
+    assert (in_place(shop), history.read(client(shop))[-1].replaced) == ("2", "1")
+    assert rollback(shop).version == "1"
+    del service
+
+
+def test_a_second_slip_after_another_promotion_is_told_anew(shop: Settings, versions: list[Registered]) -> None:
+    promote(shop, versions[0])
+    service = Following(shop, SOURCE)
+    for version in versions[:2]:
+        promote(shop, version)
+        moved_in_mlflow(shop, versions[2])
+        settle(shop)
+    assert told(shop) == [
+        (version, action, "production") for version, action in zip("1323", ["promoted", "refused"] * 2, strict=True)
+    ]
+    del service
+
+
+def test_a_promotion_killed_half_way_is_finished_only_when_no_new_service_would_break(
+    shop: Settings, versions: list[Registered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise Killed
+
+    promote(shop, versions[0])
+    with promotions(shop) as desk:
+        monkeypatch.setattr(promotion, "point", killed)
+        with pytest.raises(Killed):
+            desk.promote(versions[2], "production", "good")
+    monkeypatch.undo()
+    service = Following(shop, SOURCE)  # started right after the kill
+    settle(shop)
+    assert pointed(shop, "production").version == "1"
+    del service
+    settle(shop)
+    assert in_place(shop) == "3"
 
 
 # Commands at the same time

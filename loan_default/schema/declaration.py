@@ -1,9 +1,7 @@
-"""The whole declaration: the applicant's columns, what is derived from them, the target, and every other column.
-
-Derived features are declared as one of a few operations, never as code.
-"""
+"""The whole declaration: the applicant's columns, what is derived from them, the target, and every other column."""
 
 import codecs
+import hashlib
 import math
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,102 +10,13 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from loan_default.schema.columns import (
-    CategoryColumn,
-    Column,
-    Declared,
-    Name,
-    Number,
-    NumberColumn,
-    Risk,
-    Risky,
-    Sentence,
-    Value,
-    plain,
-)
+from loan_default.schema.columns import CategoryColumn, Column, Declared, Name, Number, Risk, Sentence, Value, plain
+from loan_default.schema.derived import Derived
 
 Location: TypeAlias = tuple[str | int, ...]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _MONOTONE: dict[Risk, int] = {"up": 1, "down": -1, "none": 0}
-
-
-class Ratio(Declared):
-    """One column divided by another, which must always be positive."""
-
-    numerator: Name
-    denominator: Name
-
-    @property
-    def uses(self) -> tuple[str, ...]:
-        """The columns it is computed from."""
-        return (self.numerator, self.denominator)
-
-
-class Difference(Declared):
-    """One column minus another."""
-
-    of: Name
-    minus: Name
-
-    @property
-    def uses(self) -> tuple[str, ...]:
-        """The columns it is computed from."""
-        return (self.of, self.minus)
-
-
-class Log(Declared):
-    """The natural logarithm of a column, after adding a constant; what it is taken of must always be positive."""
-
-    of: Name
-    plus: Number = 0
-
-    @property
-    def uses(self) -> tuple[str, ...]:
-        """The columns it is computed from."""
-        return (self.of,)
-
-
-class Derived(Risky):
-    """A feature computed from columns by exactly one operation. It is missing when a column it uses is."""
-
-    name: Name
-    ratio: Ratio | None = None
-    difference: Difference | None = None
-    log: Log | None = None
-    description: Sentence
-
-    @model_validator(mode="after")
-    def _one_operation(self) -> Self:
-        if sum(operation is not None for operation in (self.ratio, self.difference, self.log)) != 1:
-            raise ValueError("declare one of ratio, difference and log")
-        return self
-
-    @property
-    def operation(self) -> Ratio | Difference | Log:
-        """How it is computed."""
-        operation = self.ratio or self.difference or self.log
-        assert operation is not None  # noqa: S101  # the validator saw to it
-        return operation
-
-    def problem(self, columns: dict[str, Column]) -> str | None:
-        """Why it cannot be computed from these columns; None when it can."""
-        for used in self.operation.uses:
-            if used not in columns:
-                return f"derived feature {self.name!r} uses {used!r}, which is not a declared column"
-            if not isinstance(columns[used], NumberColumn):
-                return f"derived feature {self.name!r} computes with {used!r}, which is a {columns[used].type}"
-        if self.ratio is not None and not _always_positive(columns[self.ratio.denominator], 0):
-            return (
-                f"derived feature {self.name!r} divides by {self.ratio.denominator!r}, which may be zero or less: "
-                "declare exclusive_minimum: 0 for it"
-            )
-        if self.log is not None and not _always_positive(columns[self.log.of], self.log.plus):
-            return (
-                f"derived feature {self.name!r} takes the logarithm of {self.log.of!r} plus {plain(self.log.plus)}, "
-                "which may be zero or less: declare a minimum for the column, or a plus"
-            )
-        return None
 
 
 def _label(value: object) -> object:
@@ -312,6 +221,11 @@ class Schema(Declared):
         """One applicant that passes validation, for documentation and smoke tests."""
         return {column.name: column.shown_example for column in self.columns}
 
+    @property
+    def sha256(self) -> str:
+        """The version of the declaration: a checksum of everything declared, whatever training wrote into it."""
+        return hashlib.sha256(self.as_declared().model_dump_json().encode("utf-8")).hexdigest()
+
     def as_declared(self) -> "Schema":
         """The declaration without what training wrote into it, to read data by that were not all learnt from."""
         columns = (
@@ -355,11 +269,3 @@ class Schema(Declared):
             problem = feature.problem(columns)
             if problem is not None:
                 yield ("derived", i), problem
-
-
-def _always_positive(column: Column, plus: float) -> bool:
-    """Whether the limits of a column rule out that it is −plus or less."""
-    if not isinstance(column, NumberColumn):
-        return False
-    bound, allowed = column.lowest
-    return bound + plus > 0 or (math.isclose(bound + plus, 0, abs_tol=0) and not allowed)

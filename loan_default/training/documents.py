@@ -2,30 +2,42 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loan_default.model import LoanModel
 from loan_default.reasons import contributions, importance
+from loan_default.schema.columns import CategoryColumn
 from loan_default.served import REGISTERED_NAME
 from loan_default.training.card import Card, render
 from loan_default.training.data import Dataset
 from loan_default.training.gates import GateResult
 from loan_default.training.measure import Evaluation, Measured
-from loan_default.training.pictures import Subject, draw
+from loan_default.training.pictures import Contributed, Subject, draw
+from loan_default.training.population import population
+
+# More dots than this show nothing new, and a mean over them is exact to 1 % or so.
+_MOST_EXPLAINED = 5_000
 
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of a training beside its model: figures, gates, and what the data checks warned of."""
+    """What is known of a training beside its model: figures, gates, and what the data checks warned of.
+
+    `trials` is how many sets of options were tried for it; 0 when they were given.
+    """
 
     measured: Measured
     evaluation: Evaluation
     gates: list[GateResult]
     warnings: list[str]
     history: list[str]
+    trials: int = 0
 
 
-def documents(model: LoanModel, told: Told, training: Dataset) -> dict[str, bytes]:
+def documents(model: LoanModel, told: Told, training: Dataset, holdout: Dataset) -> dict[str, bytes]:
     """Pictures, `model_card.html` and `model_card.md`, by file name."""
-    pictures = draw(_subject(model, told, training))
+    pictures = draw(_subject(model, told, holdout))
     card = render(_card(model, told, training, pictures))
     return {
         **pictures,
@@ -34,9 +46,10 @@ def documents(model: LoanModel, told: Told, training: Dataset) -> dict[str, byte
     }
 
 
-def _subject(model: LoanModel, told: Told, training: Dataset) -> Subject:
-    matrix = model.features.matrix(training.applicants)
-    contributed = contributions(model.booster, model.decision.calibration, model.schema, matrix)
+def _subject(model: LoanModel, told: Told, holdout: Dataset) -> Subject:
+    values = model.features.values(_some(holdout.applicants, model.about.seed))
+    contributed = contributions(model.booster, model.decision.calibration, model.schema, values.astype(np.float32))
+    columns = model.schema.columns
     return Subject(
         out_of_fold=told.measured.out_of_fold,
         baseline=told.measured.baseline,
@@ -45,8 +58,21 @@ def _subject(model: LoanModel, told: Told, training: Dataset) -> Subject:
         threshold=model.decision.threshold,
         medium_from=model.decision.medium_from,
         importance=importance(model.schema, contributed),
+        contributed=Contributed(
+            names=model.schema.column_names,
+            categories={each.name: each.categories for each in columns if isinstance(each, CategoryColumn)},
+            values=values[:, : len(columns)],
+            log_odds=contributed.values,
+        ),
         slices=told.evaluation.slices,
     )
+
+
+def _some(applicants: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """All of them, or as many as can be looked at."""
+    if len(applicants) <= _MOST_EXPLAINED:
+        return applicants
+    return applicants[np.sort(np.random.default_rng(seed).choice(len(applicants), _MOST_EXPLAINED, replace=False))]
 
 
 def _card(model: LoanModel, told: Told, training: Dataset, pictures: dict[str, bytes]) -> Card:
@@ -63,6 +89,7 @@ def _card(model: LoanModel, told: Told, training: Dataset, pictures: dict[str, b
         lock_sha256=about.lock_sha256,
         seed=about.seed,
         options=about.options,
+        trials=told.trials,
         data_file=about.data or "",
         data_sha256=about.data_sha256,
         rows=len(training) + len(held_out),
@@ -72,7 +99,9 @@ def _card(model: LoanModel, told: Told, training: Dataset, pictures: dict[str, b
         schema=model.schema,
         decision=model.decision,
         policy=str(model.decision.policy),
+        population=population(training, model.schema),
         out_of_fold=figures.out_of_fold,
+        by_fold=figures.by_fold,
         baseline=figures.baseline,
         without_smote=figures.without_smote,
         holdout=figures.holdout,

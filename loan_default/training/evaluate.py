@@ -38,6 +38,10 @@ class Predictions:
     declined: NDArray[np.bool_]
     target: NDArray[np.int64]
 
+    def rows(self, which: NDArray[np.int64]) -> "Predictions":
+        """Those of some rows, by number."""
+        return Predictions(self.pd[which], self.declined[which], self.target[which])
+
     def figures(self) -> Figures:
         """All figures by name; rates lie in [0, 1]."""
         true_positive = int((self.declined & (self.target == 1)).sum())
@@ -66,7 +70,7 @@ class Predictions:
         drawn: dict[str, list[float]] = {}
         for _ in range(_RESAMPLES):
             rows = np.concatenate([generator.choice(rows, len(rows)) for rows in classes])
-            for name, value in Predictions(self.pd[rows], self.declined[rows], self.target[rows]).figures().items():
+            for name, value in self.rows(rows).figures().items():
                 drawn.setdefault(name, []).append(value)
         intervals = {
             name: (float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975)))

@@ -4,7 +4,7 @@ A gate holds an out-of-fold figure against its limit. A hold-out of 2,000 rows h
 point estimate would be a coin flip: the hold-out vetoes only when its whole 95 % interval lies on the wrong side.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from loan_default.schema.declaration import Gates, StageGates
@@ -45,6 +45,10 @@ class GateResult:
         if self.side == "at least":
             return self.out_of_fold >= self.limit and high >= self.limit
         return self.out_of_fold <= self.limit and low <= self.limit
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything of it and the verdict, for JSON."""
+        return {**asdict(self), "passed": self.passed}
 
     def __str__(self) -> str:
         low, high = self.holdout

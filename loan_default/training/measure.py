@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loan_default.schema import Schema
 from loan_default.training.data import Dataset
 from loan_default.training.evaluate import Figures, Intervals, Predictions, out_of_fold, out_of_fold_baseline
-from loan_default.training.fit import FitOptions, Fitted
+from loan_default.training.fit import FitOptions, Fitted, folds
 from loan_default.training.slices import Slice, slices
 
 
@@ -22,9 +22,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All figures of one training."""
+    """All figures of one training; `by_fold` has the lowest and the highest of each out-of-fold figure."""
 
     out_of_fold: Figures
+    by_fold: Intervals
     without_smote: Figures | None
     baseline: Figures
     holdout: Figures
@@ -66,13 +67,19 @@ def measure(
     )
 
 
-def evaluate(measured: Measured, training: Dataset, schema: Schema, seed: int) -> Evaluation:
+def evaluate(measured: Measured, training: Dataset, schema: Schema, options: FitOptions) -> Evaluation:
     """The figures of what was predicted."""
     return Evaluation(
         out_of_fold=measured.out_of_fold.figures(),
+        by_fold=_by_fold(measured.out_of_fold, training, options),
         without_smote=None if measured.without_smote is None else measured.without_smote.figures(),
         baseline=measured.baseline.figures(),
         holdout=measured.holdout.figures(),
-        holdout_intervals=measured.holdout.intervals(seed),
+        holdout_intervals=measured.holdout.intervals(options.seed),
         slices=slices(training, schema, measured.out_of_fold),
     )
+
+
+def _by_fold(predictions: Predictions, training: Dataset, options: FitOptions) -> Intervals:
+    of_folds = [predictions.rows(test).figures() for _, test in folds(training, options)]
+    return {name: (min(of[name] for of in of_folds), max(of[name] for of in of_folds)) for name in of_folds[0]}

@@ -28,7 +28,7 @@ def nominate(
     """Promote to every stage that nothing speaks against; returns these, and what spoke against the others."""
     promoted: list[Stage] = []
     held_back: list[str] = []
-    with promotions(settings) as desk:
+    with promotions(settings, lambda text: tell(f"Warning: {text}")) as desk:
         for stage in STAGES:
             try:
                 reason = _reason_to_promote(desk, candidate, stage, gates, tell)

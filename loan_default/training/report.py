@@ -1,7 +1,6 @@
 """What a person at the terminal sees of a training: steps, a progress bar, and the tables at the end."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ from loan_default.training.evaluate import wilson
 from loan_default.training.gates import STAGES, GateResult
 from loan_default.training.measure import Evaluation
 from loan_default.training.run import Outcome
-from loan_default.training.slices import Slice, approval_ratios
+from loan_default.training.slices import Slice, approval_ratios, as_dicts
 
 
 class Terminal:
@@ -66,8 +65,8 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "policy": outcome.model.decision.policy.model_dump(),
         "options": outcome.model.about.options,
         "figures": outcome.evaluation.flat(),
-        "gates": [{**asdict(gate), "passed": gate.passed} for gate in outcome.gates],
-        "slices": [each.as_dict() for each in outcome.evaluation.slices],
+        "gates": [gate.as_dict() for gate in outcome.gates],
+        "slices": as_dicts(outcome.evaluation.slices),
     }
 
 

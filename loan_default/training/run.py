@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Protocol
 from loan_default import __version__
 from loan_default.model import About, LoanModel
 from loan_default.promotion import STAGES, told_history
-from loan_default.registry import (
-    Registered,
-    log_and_register,
+from loan_default.registry import Registered, log_and_register, tag_gates
+from loan_default.schema import Schema, load_schema
+from loan_default.settings import Settings, Stage
+from loan_default.tracking import (
     log_documents,
     log_figures,
+    log_gates,
     log_lineage,
     log_slices,
     log_trial,
-    tag_gates,
     training_run,
 )
-from loan_default.schema import Schema, load_schema
-from loan_default.settings import Settings, Stage
 from loan_default.training.checks import require_sensible
 from loan_default.training.data import Dataset, read_dataset
 from loan_default.training.documents import Told, documents
@@ -34,6 +33,7 @@ from loan_default.training.gates import DEFAULT_GATES, GateResult, check_gates, 
 from loan_default.training.lineage import git_commit, libraries, lock_sha256
 from loan_default.training.measure import Evaluation, evaluate, fits_to_measure, measure
 from loan_default.training.nominate import Candidate, nominate
+from loan_default.training.slices import as_dicts
 from loan_default.training.split import HOLDOUT_SHARE, holdout_cutoffs, holdout_mask
 
 if TYPE_CHECKING:
@@ -108,18 +108,19 @@ def train(settings: Settings, order: Order, narrator: Narrator) -> Outcome:
     fitted = fit_decision(training, schema, options, progress)
     measured = measure(training, holdout, fitted, options, progress)
     narrator.step("Measuring: out of fold, on the hold-out, without SMOTE, and logistic regression beside it")
-    evaluation = evaluate(measured, training, schema, options.seed)
+    evaluation = evaluate(measured, training, schema, options)
     gates = check_gates(schema.gates or DEFAULT_GATES, evaluation.out_of_fold, evaluation.holdout_intervals)
     with training_run(settings) as run_id:
         narrator.step(f"Logging to MLflow, run {run_id}")
         model = _describe(fitted, evaluation, data, options, run_id, order.data_path)
-        log_figures(settings, _parameters(model), evaluation.flat())
+        log_figures(settings, _parameters(model, order), evaluation.flat())
         for trial in trials:
-            log_trial(settings, f"trial {trial.number}", trial.options.model_dump(), trial.figures)
-        log_slices(settings, [each.as_dict() for each in evaluation.slices])
+            log_trial(settings, f"trial {trial.number}", trial.options.model_dump(), trial.figures, trial.failure)
+        log_slices(settings, as_dicts(evaluation.slices))
+        log_gates(settings, [gate.as_dict() for gate in gates])
         log_lineage(settings, model.about)
-        told = Told(measured, evaluation, gates, warnings, told_history(settings))
-        papers = documents(model, told, training)
+        told = Told(measured, evaluation, gates, warnings, told_history(settings), order.trials)
+        papers = documents(model, told, training, holdout)
         log_documents(settings, papers)
         registered = log_and_register(settings, model, papers)
     tag_gates(settings, registered, {stage: stage in stages_passed(gates) for stage in STAGES})
@@ -167,12 +168,15 @@ def _describe(  # noqa: PLR0913, PLR0917  # everything a model says of itself
     return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about)
 
 
-def _parameters(model: LoanModel) -> dict[str, object]:
+def _parameters(model: LoanModel, order: Order) -> dict[str, object]:
     return {
         **model.about.options,
         "data": model.about.data,
         "data_sha256": model.about.data_sha256,
         "schema": model.schema.name,
+        "schema_sha256": model.schema.sha256,
+        "holdout_share": HOLDOUT_SHARE,
+        "trials": order.trials,
         "threshold": model.decision.threshold,
         "calibration_slope": model.decision.calibration.slope,
         "calibration_intercept": model.decision.calibration.intercept,

@@ -4,6 +4,9 @@ A trial is judged by the log loss of its calibrated PDs, out of fold. Log loss i
 probabilities have the lowest, so both ranking and calibration count, and no threshold has a say. Average precision
 would let any calibration pass, and hangs on the few highest scores.
 
+Calibration is fitted anew in each trial, by Platt scaling; it is not a choice. A straight line in log-odds is what lets
+exact contributions pass through it unchanged (`reasons.py`), and a scale and a shift are what SMOTE distorts.
+
 For speed there are no folds within folds: the margins of a fold come from a booster fitted to the other folds, and so
 does its calibration, from those folds' own out-of-fold margins, whose boosters did see the fold. No trial is stopped
 after a few folds: it takes seconds, and what the first folds say of options is mostly chance.

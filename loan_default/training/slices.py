@@ -17,6 +17,8 @@ from loan_default.training.evaluate import Predictions
 # A free-text column would make a table nobody reads: the smallest groups are taken together.
 _MOST_GROUPS = 20
 OTHERS = "all others"
+# Of the largest group's share of approvals; below it many supervisors look closer (29 CFR 1607.4 D).
+FOUR_FIFTHS = 0.8
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,7 @@ def slices(data: Dataset, schema: Schema, predictions: Predictions) -> list[Slic
 def approval_ratios(of: Sequence[Slice]) -> dict[Slice, float]:
     """How often each group is approved, relative to the largest group of its column.
 
-    Under 0.8 many supervisors look closer (the four-fifths rule, 29 CFR 1607.4 D); NaN when the largest is never
-    approved.
+    Under `FOUR_FIFTHS` is worth a question; NaN when the largest is never approved.
     """
     largest: dict[str, Slice] = {}
     for each in of:
@@ -62,6 +63,14 @@ def approval_ratios(of: Sequence[Slice]) -> dict[Slice, float]:
             largest[each.column] = each
     approved = {column: 1 - each.declined for column, each in largest.items()}
     return {each: (1 - each.declined) / approved[each.column] if approved[each.column] else math.nan for each in of}
+
+
+def as_dicts(of: Sequence[Slice]) -> list[dict[str, object]]:
+    """All of them with their approval ratios, for JSON, which has no NaN."""
+    ratios = approval_ratios(of)
+    return [
+        {**each.as_dict(), "approval_ratio": None if math.isnan(ratio) else ratio} for each, ratio in ratios.items()
+    ]
 
 
 def _of_column(column: AuditColumn, data: Dataset, predictions: Predictions) -> Iterator[Slice]:

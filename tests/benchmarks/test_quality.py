@@ -1,5 +1,6 @@
 """The pure parts of benchmarks/quality.py, on few rows, with a stand-in for the rivals in other environments."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.environments import RivalFailed
 from benchmarks.quality import (
+    ROOT,
     SHOWN,
     ask,
     decide,
@@ -18,6 +20,7 @@ from benchmarks.quality import (
     lines,
     nested_roles,
     old_system,
+    procedures,
 )
 from benchmarks.rivals.exchange import TEST, TRAIN, Task, load_pds, save_pds
 from loan_default.features import Features
@@ -25,6 +28,7 @@ from loan_default.schema import Schema
 from loan_default.training import evaluate
 from loan_default.training.data import Dataset
 from loan_default.training.fit import FitOptions, folds
+from loan_default.training.split import HOLDOUT_SHARE, holdout_mask
 
 OPTIONS = FitOptions(folds=3)
 
@@ -150,3 +154,31 @@ def test_the_table_has_a_line_for_each_procedure(few: Dataset, schema: Schema) -
     assert header.startswith("| model | ROC-AUC | PR-AUC | Brier |")
     assert header.count("|") == rule.count("|") == line.count("|") == len(SHOWN) + 2
     assert line.startswith("| a coin | 0.5000 | 0.1000 | 0.2500 |")
+
+
+PUBLISHED = (ROOT / "docs" / "quality.md").read_text()
+
+
+def published(text: str) -> dict[str, dict[str, str]]:
+    """The first table of a text: the cells of each model by their heading."""
+    heading, _, *lines = re.search(r"(?:^\|.*\|\n)+", text, re.MULTILINE)[0].splitlines()  # type: ignore[index]
+    names = [name.strip() for name in heading.strip("|").split("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: dict(zip(names[1:], row[1:], strict=True)) for row in rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["default", "credit"])
+def test_the_published_rows_of_our_model_and_of_the_baseline_are_what_the_benchmark_prints(
+    request: pytest.FixtureRequest, table: str
+) -> None:
+    """Not the rivals' rows: those take minutes, and depend on packages that are pinned apart from ours."""
+    data: Dataset = request.getfixturevalue("dataset" if table == "default" else "credit_dataset")
+    schema: Schema = request.getfixturevalue("schema" if table == "default" else "credit_schema")
+    shown = published(PUBLISHED.split("`examples/credit_data`, ")[table == "credit"])
+    ours = {name: run for name, run in procedures(None).items() if name in {"our model", "logistic regression"}}
+    printed = published("\n".join(lines(ours, data.rows(~holdout_mask(data, HOLDOUT_SHARE)), schema)) + "\n")
+    assert len(printed) == 2
+    for name, row in printed.items():
+        assert shown[name] == {heading: row[heading] for heading in shown[name]}, name
+    assert {"ROC-AUC", "PR-AUC", "Brier", "recall", "F1", "accuracy"} <= set(shown["our model"])

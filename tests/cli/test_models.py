@@ -113,6 +113,16 @@ def test_force_without_a_reason_is_refused(desk: Desk) -> None:
     assert "Say why with --reason" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "version"), [(("promote", "7", "--force", "--reason", "x"), "7"), (("rollback",), "6")]
+)
+def test_what_is_promoted_is_told_to_machines_too(desk: Desk, command: tuple[str, ...], version: str) -> None:
+    done = cli(*command, "--json")
+    assert len(desk.asked) == 1
+    expected = {"stage": "production", "version": version, "model": f"loan_default:{version}-c0ffee00"}
+    assert json.loads(done.stdout) == expected
+
+
 def test_a_rollback_says_where_to(desk: Desk) -> None:
     done = cli("rollback", "--reason", "complaints")
     assert (done.exit_code, desk.asked) == (0, [("rollback", "production", "complaints")])
@@ -138,14 +148,25 @@ def test_an_empty_history_says_so(desk: Desk) -> None:
     assert json.loads(cli("history", "--json").stdout) == []
 
 
-def test_the_history_is_one_line_for_each_event_or_json(desk: Desk) -> None:
+def test_the_history_is_each_event_with_its_evidence_or_json(desk: Desk) -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     told: dict[str, Any] = {"who": "ann", "stage": "production", "reason": "r", "run_id": "c0ffee"}
     desk.events = [
         Event(at=at, action="promoted", version="1", **told),
-        Event(at=at, action="rolled back", version="2", replaced="3", figures={"f1": 0.5}, **told),
+        Event(
+            at=at,
+            action="rolled back",
+            version="2",
+            replaced="3",
+            figures={"f1": 0.5},
+            data_sha256="d" * 64,
+            git_commit="beef-dirty",
+            **told,
+        ),
     ]
-    assert cli("history").stdout.splitlines() == [str(event) for event in desk.events]
+    lines = cli("history").stdout.splitlines()
+    assert lines[0::2] == [str(event) for event in desk.events]
+    assert lines[1::2] == ["    run c0ffee", "    f1 0.5000; data dddddddddddd, commit beef-dirty, run c0ffee"]
     found = json.loads(cli("history", "--json").stdout)
     assert [Event.model_validate(event) for event in found] == desk.events
 
@@ -218,6 +239,18 @@ def test_a_model_that_is_not_reproduced_ends_with_3_and_every_difference(
     done = cli("reproduce", "7")
     assert (done.exit_code, done.stdout, stored.asked) == (3, "", [])
     assert done.stderr == "error: Version 7 could not be reproduced: the trees differ; numpy was 1 and is 2.\n"
+
+
+@pytest.mark.parametrize("different", [[], ["the trees differ"]])
+def test_the_comparison_is_told_to_machines_too(
+    stored: Desk, monkeypatch: pytest.MonkeyPatch, different: list[str]
+) -> None:
+    monkeypatch.setattr(reproduction, "train_again", lambda *_: None)
+    monkeypatch.setattr(reproduction, "differences", lambda *_: different)
+    done = cli("reproduce", "7", "--json")
+    assert (done.exit_code, stored.asked) == (3 if different else 0, [])
+    found = json.loads(done.stdout)
+    assert found == {"version": "7", "run_id": "c0ffee", "differences": different, "reproduced": not different}
 
 
 def test_a_model_of_another_file_is_not_reproduced(stored: Desk, loan_model: LoanModel) -> None:

@@ -167,9 +167,9 @@ def test_the_report_slices_by_the_audit_columns(trained: Installation) -> None:
     assert ("marital_status", "single") in found
     code = """
 from pathlib import Path
-from loan_default.registry import EXPERIMENT, _mlflow
+from loan_default.tracking import EXPERIMENT, mlflow_here
 from loan_default.settings import read_settings
-mlflow = _mlflow(read_settings())
+mlflow = mlflow_here(read_settings())
 runs = mlflow.search_runs(experiment_names=[EXPERIMENT], output_format="list")
 print(len(mlflow.artifacts.load_dict(runs[0].info.artifact_uri + "/slices.json")["slices"]))
 """
@@ -180,12 +180,13 @@ def test_the_registered_mlflow_model_answers_like_ours_to_the_last_bit(trained: 
     code = f"""
 import numpy as np, pandas as pd
 from pathlib import Path
-from loan_default.registry import REGISTERED_NAME, _mlflow
+from loan_default.served import REGISTERED_NAME
+from loan_default.tracking import mlflow_here
 from loan_default.served import find_served
 from loan_default.model import LoanModel
 from loan_default.settings import read_settings
 from loan_default.training.data import read_dataset
-mlflow = _mlflow(read_settings())
+mlflow = mlflow_here(read_settings())
 ours = LoanModel.load(find_served(read_settings(), Path("/nowhere")).model_folder)
 loans = pd.read_csv({str(credit_csv)!r}, keep_default_na=False, na_values=[""])
 table = loans.rename(columns={{c.header: c.name for c in ours.schema.columns}})[ours.schema.column_names]

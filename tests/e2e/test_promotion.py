@@ -1,7 +1,10 @@
 """Promotions by command: champion and challenger, rollback, history, and what a kill -9 leaves behind."""
 
+import hashlib
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +21,8 @@ pytestmark = pytest.mark.e2e
 
 ALIASES = """
 import json
-from loan_default.registry import REGISTERED_NAME, client
+from loan_default.served import REGISTERED_NAME
+from loan_default.tracking import client
 from loan_default.settings import read_settings
 aliases = client(read_settings()).get_registered_model(REGISTERED_NAME).aliases
 print(json.dumps({stage: str(version) for stage, version in aliases.items()}))
@@ -99,38 +103,72 @@ def test_a_promotion_that_must_not_be_is_refused(
 def test_an_alias_moved_in_mlflow_itself_is_followed_and_told(two: Installation) -> None:
     two.run("loan-default", "promote", "2")
     two.python(
-        "from loan_default.registry import REGISTERED_NAME, client\n"
+        "from loan_default.served import REGISTERED_NAME\nfrom loan_default.tracking import client\n"
         "from loan_default.settings import read_settings\n"
         "client(read_settings()).set_registered_model_alias(REGISTERED_NAME, 'production', '1')"
     )
     assert in_production(two) == "2"
-    assert "moved in MLflow itself" in two.run("loan-default", "history").stdout.splitlines()[-1]
+    assert "moved in MLflow itself" in two.run("loan-default", "history").stdout.splitlines()[-2]
     assert in_production(two) == "1"
+
+
+@pytest.fixture(scope="module")
+def command_s(two: Installation) -> float:
+    """How long a promotion takes on this machine, in seconds."""
+    started = time.monotonic()
+    assert two.run("loan-default", "promote", "2").returncode == 0
+    return time.monotonic() - started
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("command", ["promote", "rollback"])
 def test_killed_at_any_moment_registry_history_and_store_agree_after_the_next_command(
-    two: Installation, attempt: int
+    two: Installation, command_s: float, command: str, attempt: int
 ) -> None:
-    target = "2" if in_production(two) == "1" else "1"
+    for version in "12":  # so that there is something to go back to
+        assert two.run("loan-default", "promote", version).returncode == 0
+    arguments = ["promote", "1"] if command == "promote" else ["rollback"]
     process = subprocess.Popen(
-        ["loan-default", "promote", target], cwd=ROOT, env=two.environment, stdout=subprocess.DEVNULL
+        ["loan-default", *arguments], cwd=ROOT, env=two.environment, stdout=subprocess.DEVNULL, start_new_session=True
     )
-    time.sleep(random.Random(attempt).uniform(2.0, 6.0))
-    process.kill()
+    time.sleep(random.Random(f"{command} {attempt}").uniform(0.5, 1.0) * command_s)
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     served = in_production(two)  # old or new, and whole
     assert served in {"1", "2"}
     last = [event for event in events(two) if event["stage"] == "production" and event["action"] != "refused"][-1]
     aliases = json.loads(two.python(ALIASES))
     assert aliases["production"] == last["version"] == in_production(two)
+    assert two.run("loan-default", "promote", "2").returncode == 0  # whatever it was, the next promotion succeeds
+
+
+@pytest.mark.slow
+def test_reproducing_a_model_leaves_nothing_behind_whether_it_is_killed_or_not(two: Installation) -> None:
+    def left() -> dict[Path, str]:
+        files = [path for path in two.state.rglob("*") if path.is_file()]
+        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    before = left()
+    started = time.monotonic()
+    assert two.run("loan-default", "reproduce", "2").returncode == 0
+    taken = time.monotonic() - started
+    assert left() == before
+    for share in (0.5, 0.9):
+        process = subprocess.Popen(
+            ["loan-default", "reproduce", "2"], cwd=ROOT, env=two.environment, start_new_session=True
+        )
+        time.sleep(share * taken)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert left() == before
 
 
 def test_the_same_training_is_reproduced_bit_by_bit_and_another_file_is_refused(
     two: Installation, tmp_path: Path
 ) -> None:
-    done = two.run("loan-default", "reproduce", "2")
+    run = next(event["run_id"] for event in events(two) if event["version"] == "2")
+    done = two.run("loan-default", "reproduce", run)
     assert (done.returncode, done.stderr) == (0, "")
     assert "reproduced to the last bit" in done.stdout
     (tmp_path / "other.csv").write_text((ROOT / "data" / "Default_Fin.csv").read_text() + "10001,1,1,1,0\n")

@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_model_file_and_figures(installation: Insta
 
 DOCUMENTS = """
 import json
-from loan_default.registry import EXPERIMENT, client
+from loan_default.tracking import EXPERIMENT, client
 from loan_default.settings import read_settings
 found = client(read_settings())
 experiment = found.get_experiment_by_name(EXPERIMENT)
@@ -116,8 +116,16 @@ parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
 files = sorted(file.path for file in found.list_artifacts(parents[0].info.run_id, "documents"))
 print(json.dumps([files, parents[0].data.tags, [run.data.metrics for run in runs if run not in parents]]))
 """
+STATUSES = """
+from loan_default.settings import read_settings
+from loan_default.tracking import EXPERIMENT, client
+found = client(read_settings())
+experiment = found.get_experiment_by_name(EXPERIMENT)
+print([run.info.status for run in found.search_runs([experiment.experiment_id])])
+"""
 PICTURES = (
     "confusion_matrix",
+    "contributions",
     "importance",
     "precision_recall",
     "reliability",
@@ -213,6 +221,38 @@ def test_a_training_killed_at_any_step_can_simply_be_run_again(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert served_model(survivor).about.seed == 42
     assert not list(tmp_path.glob("mlflow.draft*"))
+    assert "RUNNING" not in survivor.python(STATUSES)
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_leaves_nothing_and_one_killed_while_it_is_logged_can_be_run_again(
+    tmp_path: Path,
+) -> None:
+    searching = Installation(tmp_path)
+    order = [sys.executable, "train.py", "--trials", "2", "--folds", "2", "--smote-ratio", "0"]
+    for said, written in (("held out by row hash", False), ("Logging to MLflow", True)):
+        process = subprocess.Popen(
+            [sys.executable, "-u", *order[1:]],
+            cwd=ROOT,
+            env=searching.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        assert any(said in line for line in process.stdout), f"it ended before it said {said!r}"
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        assert (tmp_path / "mlflow.db").exists() is written
+        assert not list(tmp_path.glob("served/*.json"))
+    assert searching.run("loan-default", "history").returncode == 0
+    done = searching.run(*order, "--json")
+    assert done.returncode in {0, 3}, done.stderr
+    assert json.loads(done.stdout)["version"] == "1"  # what was killed registered nothing
+    assert "RUNNING" not in searching.python(STATUSES)
 
 
 def test_a_half_written_import_is_replaced_and_promoting_twice_changes_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from loan_default.decision import Calibration, Decision, RecallFloor
 from loan_default.schema import Schema
 from loan_default.training.card import LABELS, Card, Rendered, render
 from loan_default.training.gates import DEFAULT_GATES, check_gates
+from loan_default.training.population import Choices, Numbers, Population
 from loan_default.training.slices import Slice
 
 FIGURES = {name: 0.5 + i / 1000 + 0.00004 for i, name in enumerate(LABELS)}
@@ -35,6 +36,7 @@ def card(schema: Schema) -> Card:
         lock_sha256=None,
         seed=42,
         options={"trees": 300, "smote_ratio": 0.25},
+        trials=0,
         data_file="loans.csv",
         data_sha256="d" * 64,
         rows=12_345,
@@ -44,7 +46,12 @@ def card(schema: Schema) -> Card:
         schema=schema,
         decision=Decision.at(0.125, Calibration(slope=0.75, intercept=-1.5), RecallFloor(recall_floor=0.77)),
         policy="the highest threshold that catches 77 % of the defaults",
+        population=Population(
+            {"bank_balance": Numbers(0.125, [0, 1234.5, 5000, 12345.6, 0.0123456])},
+            {"home": Choices(0.5, [("owner", 0.75), ("rent", 0.25)])},
+        ),
         out_of_fold=FIGURES,
+        by_fold={name: (value - 0.05, value + 0.05) for name, value in FIGURES.items()},
         baseline={name: value + 0.02 for name, value in FIGURES.items()},
         without_smote=None,
         holdout={name: value + 0.01 for name, value in FIGURES.items()},
@@ -137,8 +144,9 @@ def test_every_figure_is_there_with_four_digits(full: Card) -> None:
 
 def test_every_row_of_figures_stands_in_the_order_of_its_heading(full: Card) -> None:
     markdown = render(full).markdown
-    assert "| figure | out of fold | hold-out | 95 % interval | logistic regression | without SMOTE |" in markdown
-    assert "| ROC-AUC | 0.5000 | 0.5100 | 0.4000 – 0.6000 | 0.5200 | 0.4700 |" in markdown
+    heading = "| figure | out of fold | by fold | hold-out | 95 % interval | logistic regression | without SMOTE |"
+    assert heading in markdown
+    assert "| ROC-AUC | 0.5000 | 0.4500 – 0.5500 | 0.5100 | 0.4000 – 0.6000 | 0.5200 | 0.4700 |" in markdown
 
 
 def test_every_column_is_there_with_unit_limits_direction_and_reason(full: Card) -> None:
@@ -168,7 +176,8 @@ def test_every_gate_is_there_with_its_verdict(full: Card) -> None:
 
 def test_every_slice_is_there(full: Card) -> None:
     markdown = render(full).markdown
-    assert "| age | under 25 | 1,400 | 350 | 25.0 % | 22.8 % – 27.3 % | 25.1 % | 50.1 % |" in markdown
+    assert "| age | under 25 | 1,400 | 350 | 25.0 % | 22.8 % – 27.3 % | 25.1 % | 50.1 % | 1.00 |" in markdown
+    assert "| age | 25 and over | 90 | 4 | 4.4 % | 1.7 % – 10.9 % | 5.0 % | 10.0 % | 1.80 |" in markdown
     assert "age: 25 and over (4)" in markdown  # few defaults: named among the limits
 
 
@@ -189,7 +198,7 @@ def test_lineage_options_warnings_and_history_are_there(full: Card) -> None:
             assert said in text
         assert "'Home' is missing in 6 rows only." in text
         assert "2026-01-02: version 7 promoted" in text
-        assert "loan-default reproduce 7 --data loans.csv" in text
+        assert "loan-default reproduce 0123456789abcdef --data loans.csv" in text
         assert "5.49 %" in text
 
 
@@ -295,15 +304,67 @@ def test_markdown_points_at_the_pictures_beside_it(full: Card) -> None:
 
 def test_every_picture_of_a_training_has_its_place(card: Card) -> None:
     names = ("confusion_matrix", "roc", "precision_recall", "reliability", "score_distribution", "threshold")
-    every = [f"{name}.png" for name in (*names, "importance", "slices")]
+    every = [f"{name}.png" for name in (*names, "importance", "contributions", "slices")]
     pictures = dict.fromkeys(every, b"png")
     slices = [Slice("age", "under 25", 10, 1, 0.1, 0.1)]
     shown = re.findall(r"\]\((\w+\.png)\)", render(replace(card, pictures=pictures, slices=slices)).markdown)
     assert sorted(shown) == sorted(every)
 
 
-def test_before_registration_the_command_leaves_the_version_open(card: Card) -> None:
-    assert "loan-default reproduce VERSION --data loans.csv" in render(card).markdown
+def test_the_spread_of_the_training_rows_is_there(card: Card) -> None:
+    markdown = render(card).markdown
+    assert "| name | missing | 1 % | 25 % | 50 % | 75 % | 99 % |" in markdown
+    assert "| bank_balance | 12.5 % | 0 | 1,234 | 5,000 | 12,346 | 0.01235 |" in markdown
+    assert "| home | 50.0 % | owner 75.0 %, rent 25.0 % |" in markdown
+
+
+def test_the_version_of_the_declaration_is_there(card: Card) -> None:
+    for text in both(card):
+        assert card.schema.sha256 in text
+
+
+@pytest.mark.parametrize(
+    ("segments", "audited", "said"),
+    [
+        (["home"], [], "The model learns from the columns they are cut by (home)."),
+        (
+            [],
+            ["age", "marital_status"],
+            "The model never sees the audit columns they are cut by (age, marital_status).",
+        ),
+        (["home"], ["age", "marital_status"], "cut by (age, marital_status); it learns from home."),
+    ],
+)
+def test_the_card_says_whether_the_model_sees_what_groups_are_cut_by(
+    full: Card, segments: list[str], audited: list[str], said: str
+) -> None:
+    audit = tuple(column for column in full.schema.audit if column.name in audited)
+    slices = [Slice(name, "a", 100, 40, 0.2, 0.5) for name in segments + audited]
+    shown = render(replace(full, schema=full.schema.model_copy(update={"audit": audit}), slices=slices)).markdown
+    assert said in shown
+
+
+def test_a_group_that_is_approved_too_seldom_is_a_limit(card: Card) -> None:
+    groups = {"many": (900, 0.1), "few": (100, 0.3), "fair": (100, 0.27), "one": (1, 1.0)}
+    slices = [Slice("town", name, rows, 1, 0.2, declined) for name, (rows, declined) in groups.items()]
+    (said,) = [line for line in render(replace(card, slices=slices)).markdown.splitlines() if "four fifths as" in line]
+    assert said.endswith("which the lender has to be able to justify: town: few (0.78).")
+
+
+def test_nobody_approved_has_no_ratio(card: Card) -> None:
+    slices = [Slice("town", name, 100, 40, 0.9, 1.0) for name in ("a", "b")]
+    assert render(replace(card, slices=slices)).markdown.count("| 100.0 % | – |") == 2
+
+
+def test_options_that_were_searched_for_are_a_limit(card: Card) -> None:
+    assert "best of 1,200 sets" in render(replace(card, trials=1200)).markdown
+    assert "best of" not in render(card).markdown
+
+
+def test_there_is_a_place_to_sign(card: Card) -> None:
+    markdown = render(card).markdown
+    for role in ("developed by", "validated by", "approved by"):
+        assert f"| {role} |  |  |  |" in markdown
 
 
 def test_ignored_columns_are_there_with_their_reason(card: Card) -> None:

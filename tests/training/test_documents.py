@@ -1,8 +1,10 @@
 """The documents of a training: every picture and both cards, about this run, the same bytes each time."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from models import complete
 
@@ -15,6 +17,7 @@ from loan_default.training.documents import Told, documents
 from loan_default.training.fit import FitOptions, fit_decision
 from loan_default.training.gates import DEFAULT_GATES, check_gates
 from loan_default.training.measure import evaluate, measure
+from loan_default.training.pictures import Subject
 from loan_default.training.split import HOLDOUT_SHARE, holdout_mask
 
 OPTIONS = FitOptions(folds=2, trees=20, smote_ratio=0)
@@ -26,11 +29,12 @@ PICTURES = {
     "score_distribution.png",
     "threshold.png",
     "importance.png",
+    "contributions.png",
     "slices.png",
 }
 CARDS = {"model_card.html", "model_card.md"}
 
-Training = tuple[LoanModel, Told, Dataset]
+Training = tuple[LoanModel, Told, Dataset, Dataset]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,13 +52,13 @@ def training(credit_dataset: Dataset, credit_schema: Schema) -> Training:
     rows, holdout = credit_dataset.rows(~mask), credit_dataset.rows(mask)
     fitted = fit_decision(rows, credit_schema, OPTIONS)
     measured = measure(rows, holdout, fitted, OPTIONS, lambda: None)
-    evaluation = evaluate(measured, rows, fitted.schema, OPTIONS.seed)
+    evaluation = evaluate(measured, rows, fitted.schema, OPTIONS)
     gates = check_gates(DEFAULT_GATES, evaluation.out_of_fold, evaluation.holdout_intervals)
     told = Told(measured, evaluation, gates, ["'Home' is missing in 6 rows only"], ["2026-01-01: version 1 promoted"])
     about = complete(fitted).about.model_copy(
         update={"data": "credit_data.csv", "data_sha256": rows.sha256, "git_commit": "c0ffee", "options": {"trees": 20}}
     )
-    return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about), told, rows
+    return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about), told, rows, holdout
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +77,9 @@ def test_the_documents_are_the_same_each_time(training: Training, made: dict[str
 
 
 def test_without_audit_columns_there_is_no_picture_of_groups(training: Training) -> None:
-    model, told, rows = training
+    model, told, rows, holdout = training
     plain = replace(told, evaluation=replace(told.evaluation, slices=[]))
-    assert set(documents(model, plain, rows)) == (PICTURES | CARDS) - {"slices.png"}
+    assert set(documents(model, plain, rows, holdout)) == (PICTURES | CARDS) - {"slices.png"}
 
 
 @pytest.mark.parametrize("name", sorted(CARDS))
@@ -102,8 +106,8 @@ def test_the_card_is_given_what_was_measured(training: Training, monkeypatch: py
 
     monkeypatch.setattr(module, "draw", lambda _: {"roc.png": b"png"})
     monkeypatch.setattr(module, "render", spied)
-    model, told, rows = training
-    made = documents(model, told, rows)
+    model, told, rows, holdout = training
+    made = documents(model, told, rows, holdout)
     assert made == {"roc.png": b"png", "model_card.html": "ö".encode(), "model_card.md": "ä".encode()}
     (card,) = given
     held_out = told.measured.holdout.target
@@ -114,8 +118,38 @@ def test_the_card_is_given_what_was_measured(training: Training, monkeypatch: py
     assert (card.gates, card.slices, card.pictures) == (told.gates, told.evaluation.slices, {"roc.png": b"png"})
 
 
+def test_contributions_are_shown_for_rows_that_training_never_saw(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Subject] = []
+
+    def spied(subject: Subject) -> dict[str, bytes]:
+        drawn.append(subject)
+        return {}
+
+    monkeypatch.setattr(module, "draw", spied)
+    model, told, rows, holdout = training
+    documents(model, told, rows, holdout)
+    monkeypatch.setattr(module, "_MOST_EXPLAINED", 50)
+    documents(model, told, rows, holdout)
+    every, some = (subject.contributed for subject in drawn)
+    assert np.array_equal(every.values, holdout.applicants, equal_nan=True)
+    assert (len(some.values), len(some.log_odds)) == (50, 50)
+    assert {row.tobytes() for row in some.values} <= {row.tobytes() for row in every.values}
+    assert list(drawn[0].importance.values()) == pytest.approx(np.abs(every.log_odds).mean(axis=0))
+    assert every.categories["home"][0] in {"ignore", "other", "owner", "parents", "priv", "rent"}
+
+
+def test_the_page_of_a_training_needs_nothing_from_anywhere(made: dict[str, bytes]) -> None:
+    html = made["model_card.html"].decode("utf-8")
+    loaded = re.findall(r"""(?:src|href|srcset|action|poster|data)\s*=\s*["']?([^"'\s>]{0,30})""", html)
+    assert len(loaded) == len(PICTURES)
+    assert {start[:22] for start in loaded} == {"data:image/png;base64,"}
+    assert not re.search(r"https?:|@import|url\(|<script|<link|<iframe", html)
+
+
 def test_a_model_that_does_not_name_its_file_has_a_card_all_the_same(training: Training) -> None:
-    model, told, rows = training
+    model, told, rows, holdout = training
     about = model.about.model_copy(update={"data": None})
     nameless = LoanModel.assemble(model.schema, model.booster, model.decision, about)
-    assert about.run_id in documents(nameless, told, rows)["model_card.md"].decode("utf-8")
+    assert about.run_id in documents(nameless, told, rows, holdout)["model_card.md"].decode("utf-8")

@@ -9,7 +9,7 @@ import pytest
 from loan_default.schema import Schema
 from loan_default.training.data import Dataset
 from loan_default.training.evaluate import Predictions, out_of_fold
-from loan_default.training.fit import FitOptions, Fitted, fit_decision
+from loan_default.training.fit import FitOptions, Fitted, fit_decision, folds
 from loan_default.training.measure import Evaluation, Measured, evaluate, fits_to_measure, measure
 from loan_default.training.split import HOLDOUT_SHARE, holdout_mask
 
@@ -60,7 +60,7 @@ def without_smote(dataset: Dataset, schema: Schema) -> Measurement:
 @pytest.fixture(scope="module")
 def evaluation(with_smote: Measurement, schema: Schema) -> Evaluation:
     """The figures with SMOTE on."""
-    return evaluate(with_smote.measured, with_smote.training, schema, OPTIONS.seed)
+    return evaluate(with_smote.measured, with_smote.training, schema, OPTIONS)
 
 
 def test_progress_is_told_once_for_each_fit(with_smote: Measurement, without_smote: Measurement) -> None:
@@ -142,8 +142,15 @@ def test_with_smote_off_there_are_no_flat_names_without_it(evaluation: Evaluatio
 def test_groups_are_measured_out_of_fold(credit_dataset: Dataset, credit_schema: Schema) -> None:
     pd = np.linspace(0.01, 0.99, len(credit_dataset))
     found = Predictions(pd, pd > 0.5, credit_dataset.target)
-    evaluation = evaluate(Measured(found, None, found, found), credit_dataset, credit_schema, 0)
+    evaluation = evaluate(Measured(found, None, found, found), credit_dataset, credit_schema, OPTIONS)
     assert evaluation.without_smote is None
     assert {each.column for each in evaluation.slices} == {column.name for column in credit_schema.audit}
     of_age = [each.rows for each in evaluation.slices if each.column == "age"]
     assert sum(of_age) == len(credit_dataset)
+
+
+def test_the_figures_by_fold_are_those_of_the_folds_rows(with_smote: Measurement, evaluation: Evaluation) -> None:
+    found = with_smote.measured.out_of_fold
+    of_folds = [found.rows(test).figures()["roc_auc"] for _, test in folds(with_smote.training, OPTIONS)]
+    assert evaluation.by_fold["roc_auc"] == (min(of_folds), max(of_folds))
+    assert set(evaluation.by_fold) == set(evaluation.out_of_fold)

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from loan_default.training.evaluate import Predictions, wilson
-from loan_default.training.pictures import Subject, draw
+from loan_default.training.pictures import Contributed, Subject, draw
+from loan_default.training.pictures.contributions import _beside_one_another, _ranks
 from loan_default.training.slices import Slice
 
 PICTURES = {
@@ -21,6 +22,7 @@ PICTURES = {
     "score_distribution.png",
     "threshold.png",
     "importance.png",
+    "contributions.png",
 }
 THRESHOLD = 0.2
 
@@ -36,6 +38,15 @@ def spread(rows: int, seed: int = 0) -> NDArray[np.float64]:
     return np.asarray(np.random.default_rng(seed).beta(0.3, 4, rows))
 
 
+def contributed(names: list[str], rows: int = 200, **categories: list[str]) -> Contributed:
+    """Contributions that grow with the value; of categories with their code."""
+    generator = np.random.default_rng(3)
+    values = generator.gamma(2, 1, (rows, len(names)))
+    for name, labels in categories.items():
+        values[:, names.index(name)] = generator.integers(len(labels), size=rows)
+    return Contributed(names, categories, values, values - values.mean(axis=0))
+
+
 def subject_of(pd: NDArray[np.float64]) -> Subject:
     found = predictions(pd)
     return Subject(
@@ -46,6 +57,7 @@ def subject_of(pd: NDArray[np.float64]) -> Subject:
         threshold=THRESHOLD,
         medium_from=THRESHOLD / 2,
         importance={"debt": 1.5, "income": 0.25},
+        contributed=contributed(["debt", "income"]),
         slices=[],
     )
 
@@ -99,6 +111,8 @@ def test_a_readers_own_matplotlib_settings_change_nothing_and_stay(subject: Subj
 
 def test_one_slice_and_one_column_without_effect_are_enough(subject: Subject) -> None:
     small = replace(subject, slices=[Slice("age", "under 25", 12, 3, 0.2, 0.5)], importance={"debt": 0.0})
+    flat = Contributed(["debt"], {}, np.zeros((1, 1)), np.zeros((1, 1)))
+    small = replace(small, contributed=flat)
     drawn = draw(small)
     assert set(drawn) == PICTURES | {"slices.png"}
     assert all(size(png)[0] == 1120 and size(png)[1] >= 250 for png in drawn.values())
@@ -112,13 +126,47 @@ def test_many_groups_and_columns_of_any_name_are_drawn_and_change_no_other_pictu
         subject,
         slices=[Slice(column, name, 12, 1, 0.2, 1.0) for column in ("age", "town") for name in names],
         importance={f"column_{i}": i / 10 for i in range(100)},
+        contributed=contributed([f"column_{i}" for i in range(100)], column_7=names),
         without_smote=predictions(spread(1000, seed=2)),
     )
     found = draw(many)
     assert 1000 < size(found["slices.png"])[1] < 3000
     assert 1000 < size(found["importance.png"])[1] < 1600
     changed = {name for name in PICTURES if found[name] != drawn[name]}
-    assert changed == {"roc.png", "precision_recall.png", "importance.png"}
+    assert changed == {"roc.png", "precision_recall.png", "importance.png", "contributions.png"}
+
+
+def test_categories_and_missing_values_have_signs_of_their_own(subject: Subject, drawn: dict[str, bytes]) -> None:
+    """Each frequent category has a row, the rare ones share one, and so have those without any."""
+    homes = ["owner", "rent", "parents", "other", "friends", "hotel", "boat", "tent"]
+    of = contributed(["debt", "home"], home=homes)
+    categories = replace(subject, importance={"debt": 1.0, "home": 2.0}, contributed=of)
+    gaps = replace(of, values=np.where(np.arange(200)[:, None] % 10 == 0, np.nan, of.values))
+    all_missing = replace(of, values=np.full_like(of.values, np.nan))
+    heights = [
+        size(draw(replace(categories, contributed=each))["contributions.png"])[1] for each in (of, gaps, all_missing)
+    ]
+    row = (heights[1] - heights[0]) / 1  # those without a home
+    assert 50 < row < 90
+    assert heights[0] - size(drawn["contributions.png"])[1] >= 6 * row  # 6 homes and the others, instead of income
+    assert heights[2] < heights[0]
+
+
+def test_dots_in_one_place_do_not_hide_one_another_and_stay_in_their_row() -> None:
+    x = np.array([1.0, 0.0, 1.0, 1.0, -3.0])
+    moved = _beside_one_another(x, span=4.0)
+    assert sorted({(a, b) for a, b in zip(x, moved, strict=True)}) == sorted(zip(x, moved, strict=True))
+    assert (moved[1], moved[4]) == (0, 0)
+    crowd = _beside_one_another(np.zeros(100_000), span=1.0)
+    assert len(set(crowd)) == 100_000
+    assert np.abs(crowd).max() <= 0.42
+
+
+def test_colours_go_from_the_lowest_value_to_the_highest_and_equal_values_have_one() -> None:
+    assert _ranks(np.array([5.0, 1.0, 1e9, 5.0])).tolist() == [0.5, 0.0, 1.0, 0.5]
+    assert _ranks(np.array([0.0, 1.0, 1.0, 1.0])).tolist() == [0, 1, 1, 1]
+    assert _ranks(np.full(3, 7.0)).tolist() == [0.5] * 3
+    assert _ranks(np.array([])).tolist() == []
 
 
 @pytest.mark.parametrize(

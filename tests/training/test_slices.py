@@ -6,7 +6,7 @@ from loan_default.schema import Schema
 from loan_default.schema.declaration import AuditColumn
 from loan_default.training.data import Dataset
 from loan_default.training.evaluate import Predictions
-from loan_default.training.slices import OTHERS, Slice, slices
+from loan_default.training.slices import OTHERS, Slice, approval_ratios, as_dicts, slices
 
 AGE = {"name": "age", "header": "Age", "description": "Age.", "edges": [25, 40]}
 
@@ -72,3 +72,15 @@ def test_the_default_data_are_sliced_by_employment(dataset: Dataset, schema: Sch
         "1",
         7_056,
     )
+
+
+def test_approval_ratios_compare_with_the_largest_group_of_the_column() -> None:
+    largest, other = Slice("age", "a", 90, 1, 0.1, 0.2), Slice("age", "b", 10, 1, 0.1, 0.6)
+    alone = Slice("town", "c", 5, 1, 0.1, 0.9)
+    assert approval_ratios([other, largest, alone]) == {other: 0.5, largest: 1.0, alone: 1.0}
+    assert [each["approval_ratio"] for each in as_dicts([other, largest, alone])] == [0.5, 1.0, 1.0]
+
+
+def test_where_nobody_is_approved_there_is_no_ratio() -> None:
+    groups = [Slice("age", name, 10, 1, 0.9, 1.0) for name in "ab"]
+    assert [each["approval_ratio"] for each in as_dicts(groups)] == [None, None]
