@@ -7,6 +7,7 @@ module, reads the settings and the served model's columns when it is imported.
 """
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,13 @@ import bentoml
 from bentoml.exceptions import ServiceUnavailable
 from pydantic import BaseModel
 
+from loan_default.api.docs_page import DOCS_PATHS, Documentation
 from loan_default.api.envelope import render_error
 from loan_default.api.native import MAX_LIST_BYTES, NATIVE_PATHS, LimitedBody, batch_argument, packed_model
+from loan_default.api.native_calls import NativeCalls
 from loan_default.api.observe import Observe
 from loan_default.api.online import Online, Prediction
+from loan_default.api.openapi import document
 from loan_default.api.rest import REST_PATHS, RestFace
 from loan_default.errors import ModelUnavailable
 from loan_default.logs import configure_logging
@@ -66,11 +70,14 @@ class LoanDefault:
             raise ServiceUnavailable(error.message) from error
 
 
-# From the outside in: every call is observed, then asked for a key, then answered by the REST face or by BentoML.
+# From the outside in: every call is observed, then asked for a key, then answered by the REST face, the
+# documentation or BentoML.
 for _middleware, _options in (
-    (Observe, {"routes": [*REST_PATHS, *NATIVE_PATHS]}),
+    (Observe, {"routes": [*REST_PATHS, *NATIVE_PATHS, *DOCS_PATHS]}),
     (KeyRequired, {"keys": _online.keys, "render": render_error}),
     (RestFace, {"online": _online}),
+    (Documentation, {"document": partial(document, _online.applicant_model, _online.schema.example, _MAX_BATCH)}),
+    (NativeCalls, {}),
     (LimitedBody, {"most": MAX_LIST_BYTES}),
 ):
     LoanDefault.add_asgi_middleware(_middleware, **_options)  # type: ignore[attr-defined]  # it is a Service by now

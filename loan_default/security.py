@@ -17,8 +17,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loan_default.errors import LoanDefaultError, MissingKey, SettingsError, WrongKey
 from loan_default.settings import Settings
 
-# What a probe or Prometheus asks for; nothing there is about an applicant.
-OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
+# What a probe or Prometheus asks for, and the documentation page; nothing there is about an applicant.
+OPEN_PATHS = frozenset(
+    {
+        *("/healthz", "/livez", "/readyz", "/metrics"),
+        *("/", "/docs", "/docs/page.css", "/docs/page.js"),
+        *("/static_content/swagger-ui.css", "/static_content/swagger-ui-bundle.js"),
+        "/static_content/favicon-light-32x32.png",
+    }
+)
 
 _KEY_FILE = "api_key"
 _KEY_BYTES = 32

@@ -58,7 +58,7 @@ class RestFace:
     async def _answer(self, request: Request) -> Response:
         call = _CALLS.get(request.scope["path"])
         if call is None:
-            raise NoSuchCall("There is no such call; /docs.json lists the calls there are.")
+            raise NoSuchCall("There is no such call; /openapi.json lists the calls there are.")
         method, name = call
         if request.method != method and (request.method, method) != ("HEAD", "GET"):
             raise WrongMethod(method)
