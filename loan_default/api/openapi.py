@@ -44,7 +44,7 @@ STATUSES: Mapping[tuple[str, str], tuple[int, ...]] = {
 }
 
 _SAID = {
-    400: "The body is not a list of 1 to {most} applicants, or not JSON.",
+    400: "The body is not a list of 1 to {most} applicants, or not JSON; or a header is not as described.",
     401: "No API key was sent.",
     403: "The API key is not valid here, or not for this call.",
     404: "There is no such call.",
@@ -81,7 +81,6 @@ def document(applicant: type[BaseModel], example: Mapping[str, object], most: in
         paths.setdefault(path, {})[method] = operation | {"responses": _answers(shapes, method, path, operation, most)}
     return {
         "openapi": "3.1.0",
-        "jsonSchemaDialect": "https://spec.openapis.org/oas/3.1/dialect/base",
         "info": {
             "title": "loan-default",
             "version": __version__,
