@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ def test_every_call_answers_as_the_document_says_whatever_is_sent(server: Server
     document = tmp_path / "openapi.json"
     with server.client() as client:
         document.write_bytes(client.get("/openapi.json").content)
-    command = ["st", "--config-file", str(HERE / "schemathesis.toml"), "run", str(document), "--url", server.url]
+    st = Path(sys.executable).with_name("st")
+    command = [str(st), "--config-file", str(HERE / "schemathesis.toml"), "run", str(document), "--url", server.url]
     given = {"KEY_FOR_FUZZING": KEY, "HOOKS_FOR_FUZZING": str(HERE / "fuzz_checks.py")}
     done = subprocess.run(
         [*command, "--workers", "2", "--no-color"],
