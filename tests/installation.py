@@ -76,6 +76,8 @@ def environment(state: Path) -> dict[str, str]:
         "BENTOML_HOME": str(state / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "API_KEY": KEY,
+        "RATE_LIMIT_PER_MINUTE": "0",  # what a test counts it says itself
+        "SHUTDOWN_DELAY_S": "0",
         "PATH": f"{commands}{os.pathsep}{kept['PATH']}",
     }
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from installation import ROOT
 
-from loan_default.api.native import NATIVE_PATHS
+from loan_default.api.docs_page import DOCUMENT_PATH
+from loan_default.api.native_calls import NATIVE_CALLS
 from loan_default.api.rest import REST_PATHS
 from loan_default.schema import Schema
 from loan_default.schema.columns import BooleanColumn, CategoryColumn, NumberColumn
@@ -45,7 +46,7 @@ def test_env_example_lists_every_setting_with_its_default(monkeypatch: pytest.Mo
 
 
 def test_the_readme_lists_every_call() -> None:
-    for path in (*REST_PATHS, *NATIVE_PATHS):
+    for path in {*REST_PATHS, *NATIVE_CALLS, DOCUMENT_PATH, "/docs"}:
         assert re.search(rf"`(GET|POST) {re.escape(path)}`", README), path
 
 

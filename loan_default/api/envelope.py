@@ -54,10 +54,11 @@ def failure(error: LoanDefaultError) -> Answer:
 
 
 def refusal(error: LoanDefaultError, path: str) -> Answer:
-    """`error` in the shape of the face that was called: our envelope, or BentoML's own elsewhere."""
+    """`error` in the shape of the face that was called: our envelope, or BentoML's own (no 422) elsewhere."""
     if path.startswith(API_PREFIX):
         return failure(error)
-    return json_answer({"error": error.message}, error.status, _headers(error))
+    status = HTTPStatus.BAD_REQUEST if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else error.status
+    return json_answer({"error": error.message}, status, _headers(error))
 
 
 async def render_error(error: LoanDefaultError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,13 +4,17 @@ Observe, ask for a key, answer the REST face, gate what goes on to BentoML.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.types import ASGIApp
 
+from loan_default.api.docs_page import DOCS_PATHS, OPEN_PAGES, Documentation
 from loan_default.api.envelope import render_error
-from loan_default.api.native import NATIVE_PATHS, NativeGate
+from loan_default.api.native import MAX_LIST, NativeGate
+from loan_default.api.native_calls import NATIVE_CALLS, NativeCalls
 from loan_default.api.observe import Observe
 from loan_default.api.online import Online
+from loan_default.api.openapi import document
 from loan_default.api.rest import REST_PATHS, RestFace
 from loan_default.security import KeyRequired
 from loan_default.security.caller import KeyScope
@@ -19,7 +23,7 @@ from loan_default.security.caller import KeyScope
 SCOPES_OF_PATHS: dict[str, KeyScope | None] = {
     "/api/v1/model/reload": "operate",
     "/api/v1/model/info": None,
-    "/": None,
+    "/openapi.json": None,
     "/docs.json": None,
     "/schema.json": None,
 }
@@ -29,16 +33,20 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
     """Puts the layers of one worker around an application that answers what is not ours."""
 
     def wrap(native: ASGIApp) -> ASGIApp:
-        rest = RestFace(NativeGate(native, online), online)
+        models = online.models
+        gated = NativeCalls(NativeGate(native, online))
+        described = Documentation(gated, partial(document, models.applicant_model, models.schema.example, MAX_LIST))
+        rest = RestFace(described, online)
         return Observe(
             KeyRequired(
                 rest,
                 online.keys,
                 render_error,
                 scopes=SCOPES_OF_PATHS,
+                open_paths=OPEN_PAGES,
                 failed_per_minute=online.settings.failed_keys_per_minute,
             ),
-            [*REST_PATHS, *NATIVE_PATHS],
+            [*REST_PATHS, *NATIVE_CALLS, *DOCS_PATHS],
             online.in_progress,
             online.closes_connection,
             log_all=online.settings.log_level == "DEBUG",

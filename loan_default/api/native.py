@@ -30,17 +30,23 @@ from loan_default.security.caller import CALLER
 MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_LIST = 1000
 
-# BentoML's own routes, as far as they are worth a label in the metrics.
-NATIVE_PATHS = ("/", "/predict", "/schema.json", "/docs.json")
 _PREDICT = "/predict"
 
 
-class Refusal(BaseModel):
-    """What stands in the place of an applicant that cannot be scored."""
+class Detail(BaseModel):
+    """What is wrong with one field, and what would be right."""
 
-    error: Literal["invalid_applicant"] = "invalid_applicant"
-    message: str = Field(description="What is wrong, and what would be right.")
-    details: list[dict[str, Any]] = Field(description="The same by field: field, problem, allowed.")
+    field: str = Field(description="The field's name.")
+    problem: str = Field(description="What is wrong with it.")
+    allowed: str = Field(description="What would be right.")
+
+
+class Refusal(BaseModel):
+    """What stands in the place of an applicant that cannot be scored; the others of the list are."""
+
+    error: Literal["invalid_applicant"] = Field("invalid_applicant", description="A code to switch on.")
+    message: str = Field(description="What is wrong, in a sentence.")
+    details: list[Detail] = Field(description="One for each wrong field.")
 
 
 class Row(NamedTuple):
@@ -106,7 +112,7 @@ class NativeFace:
 
     def _refusal(self, error: ValidationError) -> Refusal:
         said = self._reader.explained(error)
-        return Refusal(message=said.message, details=[dict(detail) for detail in said.details])
+        return Refusal(message=said.message, details=[Detail.model_validate(detail) for detail in said.details])
 
 
 class _List(msgspec.Struct):

@@ -55,7 +55,7 @@ def test_either_key_in_either_header_opens(face: Face, headers: dict[str, str]) 
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/predict", "/api/v1/model/info", "/api/nothing", "/predict", "/", "/docs.json"]
+    "path", ["/api/v1/predict", "/api/v1/model/info", "/api/nothing", "/predict", "/openapi.json", "/docs.json"]
 )
 def test_no_key_is_401_and_a_wrong_key_403_everywhere(face: Face, path: str) -> None:
     without = face.call("GET", path)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.environments import RivalFailed
+from benchmarks.environments import ROOT, RivalFailed
 from benchmarks.quality import (
-    ROOT,
     SHOWN,
     ask,
     decide,

@@ -19,8 +19,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture(scope="session")
 def server(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`bentoml serve service:LoanDefault` with two workers."""
+    """`bentoml serve service:LoanDefault` with two workers and no limit of calls."""
     log = tmp_path_factory.mktemp("server") / "log"
-    variables = {**installation.environment, "WORKERS": "2"}
+    variables = {**installation.environment, "WORKERS": "2", "RATE_LIMIT_PER_MINUTE": "0"}
     with serving(["bentoml", "serve", "service:LoanDefault"], variables, ROOT, log) as running:
         yield running

@@ -116,7 +116,12 @@ def test_the_native_face_reads_no_oversized_body_and_no_pickle(server: Server) -
 
 def test_keys_are_asked_for_on_both_faces_and_the_schema(server: Server) -> None:
     with server.client(key=None) as client:
-        for method, path in (("POST", "/predict"), ("GET", "/schema.json"), ("GET", "/docs.json"), ("GET", "/")):
+        for method, path in (
+            ("POST", "/predict"),
+            ("GET", "/schema.json"),
+            ("GET", "/docs.json"),
+            ("GET", "/openapi.json"),
+        ):
             assert client.request(method, path).status_code == 401
             assert client.request(method, path, headers={"X-API-Key": "wrong"}).status_code == 403
         for path in ("/healthz", "/livez", "/readyz", "/metrics"):
