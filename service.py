@@ -7,36 +7,35 @@ module, reads the settings and the served model's columns when it is imported.
 """
 
 import gc
-from functools import partial
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bentoml
 from bentoml.exceptions import ServiceUnavailable
-from pydantic import BaseModel
 
-from loan_default.api.docs_page import DOCS_PATHS, Documentation
-from loan_default.api.envelope import render_error
-from loan_default.api.native import MAX_LIST_BYTES, NATIVE_PATHS, LimitedBody, batch_argument, packed_model
-from loan_default.api.native_calls import NativeCalls
-from loan_default.api.observe import Observe
-from loan_default.api.online import Online, Prediction
-from loan_default.api.openapi import document
-from loan_default.api.rest import REST_PATHS, RestFace
-from loan_default.errors import ModelUnavailable
+from loan_default.api.front import Front
+from loan_default.api.layers import around
+from loan_default.api.loaded import Prediction
+from loan_default.api.native import MAX_LIST, NativeFace, Refusal, Row, packed_model
+from loan_default.api.online import Online
+from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
 from loan_default.logs import configure_logging
-from loan_default.security import KeyRequired
 from loan_default.settings import read_settings
 
 _TIMEOUT_S = 10
-_MAX_BATCH = 1000
+
+# In a container BentoML does not start a dead worker again, and leaves that to whoever runs the container, who sees
+# nothing as long as another worker lives. Without this variable, which its images set, it does.
+os.environ.pop("BENTOML_CONTAINERIZED", None)
 
 _settings = read_settings()
 _online = Online(_settings, Path(__file__).resolve().parent)
+_native = NativeFace(_online)
 if TYPE_CHECKING:
-    Applications = list[BaseModel]
+    Applications = list[Row]
 else:
-    Applications = batch_argument(_online.applicant_model, _MAX_BATCH)
+    Applications = _native.argument()
 
 
 @bentoml.service(
@@ -56,28 +55,24 @@ class LoanDefault:
     def __init__(self) -> None:
         configure_logging(_settings)
         _online.start()
-        # What was loaded stays for good: keep it out of every later garbage collection.
+        # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer. A request
+        # leaves no cycles behind, so there is little to find.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
 
-    @bentoml.api(batchable=True, max_batch_size=_MAX_BATCH, max_latency_ms=_TIMEOUT_S * 1000)  # type: ignore[untyped-decorator]
-    async def predict(self, applications: Applications) -> list[Prediction]:
-        """Score a list of applicants; the answers come in the same order."""
-        rows = [_online.encoder.row(application) for application in applications]
+    @bentoml.api(batchable=True, max_batch_size=MAX_LIST, max_latency_ms=_TIMEOUT_S * 1000)  # type: ignore[untyped-decorator]
+    async def predict(self, applications: Applications) -> list[Prediction | Refusal]:
+        """Score a list of applicants; the answers come in the same order, and a bad row answers for itself."""
         try:
-            return _online.predict_many(rows)
-        except ModelUnavailable as error:
+            return await _native.predict(applications)
+        except (ModelUnavailable, DecisionLogUnavailable) as error:
             raise ServiceUnavailable(error.message) from error
 
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def finish(self) -> None:
+        """Finish what is done in the background."""
+        await _online.stop()
 
-# From the outside in: every call is observed, then asked for a key, then answered by the REST face, the
-# documentation or BentoML.
-for _middleware, _options in (
-    (Observe, {"routes": [*REST_PATHS, *NATIVE_PATHS, *DOCS_PATHS]}),
-    (KeyRequired, {"keys": _online.keys, "render": render_error}),
-    (RestFace, {"online": _online}),
-    (Documentation, {"document": partial(document, _online.applicant_model, _online.schema.example, _MAX_BATCH)}),
-    (NativeCalls, {}),
-    (LimitedBody, {"most": MAX_LIST_BYTES}),
-):
-    LoanDefault.add_asgi_middleware(_middleware, **_options)  # type: ignore[attr-defined]  # it is a Service by now
+
+LoanDefault.add_asgi_middleware(Front, wrap=around(_online))  # type: ignore[attr-defined]  # it is a Service by now

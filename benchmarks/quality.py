@@ -16,9 +16,6 @@ from its own out-of-fold PDs inside that fold, by the policy that chooses ours.
 - **the old system**: SMOTE 1 : 1, then XGBoost of depth 6 with its other settings as they come, not calibrated.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,9 +29,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
+from benchmarks.environments import CACHE, RIVALS, RivalFailed, environment, run
 from benchmarks.rivals.exchange import TEST, TRAIN, Task, load_pds
 from loan_default.cli.shared import DEFAULT_DATA, SchemaOption, or_exit, schema_for
-from loan_default.errors import LoanDefaultError
 from loan_default.features import Features
 from loan_default.schema import Schema, load_schema
 from loan_default.training.data import Dataset, read_dataset
@@ -43,8 +40,6 @@ from loan_default.training.fit import FitOptions, as_learnt, folds
 from loan_default.training.oversampling import oversample
 from loan_default.training.split import HOLDOUT_SHARE, holdout_mask
 
-ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / "state" / "benchmarks"
 SEEDS = (1, 2, 3)
 SHOWN = {
     "roc_auc": "ROC-AUC",
@@ -57,18 +52,12 @@ SHOWN = {
     "f1": "F1",
     "accuracy": "accuracy",
 }
-OPTBINNING = ROOT / "benchmarks" / "rivals" / "optbinning.txt"
+OPTBINNING = RIVALS / "optbinning.txt"
 
 # Learns from some rows and returns the PDs, (m,), of other applicants, (m, number of columns).
 FitPredict: TypeAlias = Callable[[Dataset, NDArray[np.float64], Schema, FitOptions], NDArray[np.float64]]
 # One procedure: its predictions for every row, out of fold.
 Procedure: TypeAlias = Callable[[Dataset, Schema, FitOptions], Predictions]
-
-
-class RivalFailed(LoanDefaultError):
-    """A rival could not be installed, or did not answer."""
-
-    exit_code = 2
 
 
 def compare(
@@ -191,7 +180,7 @@ def ask(command: list[str], task: Task) -> NDArray[np.float64]:
     with tempfile.TemporaryDirectory(prefix="loan-default-rival-") as folder:
         asked, answered = Path(folder, "task.npz"), Path(folder, "pds.npz")
         task.save(asked)
-        _run([*command, str(asked), str(answered)], "The rival failed")
+        run([*command, str(asked), str(answered)], "The rival failed")
         try:
             return load_pds(answered, task)
         except (OSError, KeyError, ValueError) as error:
@@ -230,42 +219,6 @@ def decide(
 def categorical(schema: Schema) -> NDArray[np.bool_]:
     """Which features are categories, (number of features,)."""
     return np.array([kind == "c" for kind in schema.feature_types])
-
-
-def environment(cache: Path, requirements: Path) -> Path:
-    """The Python of an environment with these pinned packages; it is made unless it is there already.
-
-    Raises:
-        RivalFailed: the packages could not be installed.
-    """
-    folder = cache.resolve() / f"{requirements.stem}.venv"
-    python, installed = folder / "bin" / "python", folder / "installed.txt"
-    pinned = requirements.read_text(encoding="utf-8")
-    if python.exists() and installed.is_file() and installed.read_text(encoding="utf-8") == pinned:
-        return python
-    print(f"Making an environment for {requirements.name} in {folder}; this needs PyPI, once.", file=sys.stderr)
-    problem = (
-        f"The environment of {requirements.name} could not be made in {folder}. Is PyPI within reach? "
-        "If not, --offline leaves this rival out. What uv says"
-    )
-    uv = str(Path(sys.executable).with_name("uv"))
-    _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], problem)
-    # Wheels alone: no compiler is needed, and nothing of a package runs while it is installed.
-    install = [uv, "pip", "sync", "--quiet", "--only-binary", ":all:", "--python", str(python), str(requirements)]
-    _run(install, problem)
-    installed.write_text(pinned, encoding="utf-8")
-    return python
-
-
-def _run(command: list[str], problem: str) -> None:
-    """Run a command in the repository's folder; an error becomes one that names the problem and what was said."""
-    surroundings = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
-    try:
-        done = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise RivalFailed(f"{problem}: {error}.") from None
-    if done.returncode:
-        raise RivalFailed(f"{problem}:\n{done.stderr.strip()}")
 
 
 def _quiet() -> None:

@@ -6,6 +6,7 @@ callers, so it never holds a key, an applicant's values or a path outside the st
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 
 Detail = Mapping[str, object]
 
@@ -16,6 +17,8 @@ class LoanDefaultError(Exception):
     status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
     code: str = "internal_error"
     exit_code: int = 1
+    # Of the answer, beside those that every answer has.
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
         super().__init__(message)
@@ -27,6 +30,10 @@ class SettingsError(LoanDefaultError):
     """An environment variable holds something it must not."""
 
     exit_code = 2
+
+
+class KeysFileError(SettingsError):
+    """The file of named keys is not a valid one, or does not let itself be changed as asked."""
 
 
 class SchemaError(LoanDefaultError):
@@ -79,11 +86,48 @@ class ModelUnavailable(LoanDefaultError):
     code = "model_not_ready"
 
 
+class ModelRefused(LoanDefaultError):
+    """A running service was told to take up a model that it must not take; the present one goes on answering."""
+
+    status = HTTPStatus.CONFLICT
+    code = "model_refused"
+
+
+class Busy(LoanDefaultError):
+    """More calls at once than a worker answers in good time."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "busy"
+    headers = MappingProxyType({"Retry-After": "1"})
+
+
+class TooSlow(LoanDefaultError):
+    """A call that was not sent, or not answered, in its time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "too_slow"
+    headers = MappingProxyType({"Connection": "close"})  # the rest of its body is not waited for
+
+
+class DecisionLogUnavailable(LoanDefaultError):
+    """A decision that must be recorded and cannot be, or a decision log that cannot be read."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "decision_log_unavailable"
+
+
+class NoSuchDecision(LoanDefaultError):
+    """A decision that the decision log does not have, any more or at all."""
+
+    exit_code = 2
+
+
 class MissingKey(LoanDefaultError):
     """A call without an API key."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "missing_api_key"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
 class WrongKey(LoanDefaultError):
@@ -93,11 +137,67 @@ class WrongKey(LoanDefaultError):
     code = "wrong_api_key"
 
 
+class MissingScope(LoanDefaultError):
+    """A call with a key that may do other things, but not this."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "missing_scope"
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"This call needs a key with the scope {needed}.")
+
+
+class TooManyAttempts(LoanDefaultError):
+    """A call from an address that sent too many wrong keys."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_wrong_keys"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("Too many wrong API keys came from this address: wait, then send a right one.")
+        self.headers = {"Retry-After": str(retry_after_s)}
+
+
+class RateLimited(LoanDefaultError):
+    """A call that would go over the number of applicants its key may have scored in a minute.
+
+    `retry_after_s` is None when waiting does not help, because the call alone is more than the limit.
+    """
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "rate_limited"
+
+    def __init__(self, message: str, limit: int, remaining: int, reset_s: int, retry_after_s: int | None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.headers = {
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": str(remaining),
+            "RateLimit-Reset": str(reset_s),
+        }
+        if retry_after_s is not None:
+            self.headers["Retry-After"] = str(retry_after_s)
+
+
 class InvalidApplicant(LoanDefaultError):
     """A request whose fields are not what the declaration says."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_applicant"
+
+
+class InvalidQuery(LoanDefaultError):
+    """A query parameter that a call does not know, or with a value it does not take."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "invalid_query"
+
+
+class InvalidHeader(LoanDefaultError):
+    """A request header with a value that its call does not take."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "invalid_header"
 
 
 class MalformedBody(LoanDefaultError):
@@ -136,4 +236,4 @@ class WrongMethod(LoanDefaultError):
 
     def __init__(self, allowed: str) -> None:
         super().__init__(f"This call takes {allowed} only.")
-        self.allowed = allowed
+        self.headers = {"Allow": allowed}

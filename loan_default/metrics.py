@@ -30,7 +30,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 PREDICTIONS = Counter("loan_predictions_total", "Applicants scored online, by face (rest or native).", ["face"])
 PREDICTION_SECONDS = Histogram(
     "loan_prediction_duration_seconds",
-    "From the parsed request to its scores, by face.",
+    "Time of a call of the model, which scores all rows that arrived together, by face.",
     ["face"],
     buckets=_SECONDS,
 )
@@ -46,6 +46,11 @@ MODEL_INFO = Gauge(
     ["name", "version", "stage"],
     multiprocess_mode="mostrecent",
 )
+MODEL_TAKEN_UP = Counter(
+    "loan_model_taken_up_total",
+    "Models that a worker took up, or refused to take up, while it ran, by outcome.",
+    ["outcome"],
+)
 HTTP_REQUESTS = Counter(
     "loan_http_requests_total", "HTTP requests by method, route template and status.", ["method", "route", "status"]
 )
@@ -54,6 +59,38 @@ HTTP_SECONDS = Histogram(
     "Time to answer an HTTP request, by route template.",
     ["route"],
     buckets=_SECONDS,
+)
+KEY_REFUSALS = Counter(
+    "loan_key_refusals_total",
+    "Calls refused for their API key: missing, wrong, without the scope, or from a blocked address.",
+    ["reason"],
+)
+RATE_LIMITED = Counter(
+    "loan_rate_limited_total",
+    "Calls over their key's rate limit, by reason: used_up, or too_many_at_once for the limit as a whole.",
+    ["reason"],
+)
+RATE_LIMIT_FALLBACKS = Counter(
+    "loan_rate_limit_fallbacks_total",
+    "Calls that a process counted alone, in memory, because Redis did not answer.",
+)
+DECISIONS_WRITTEN = Counter(
+    "loan_decision_log_written_total", "Decisions that were recorded, by store (files or postgres).", ["store"]
+)
+DECISIONS_DROPPED = Counter(
+    "loan_decision_log_dropped_total",
+    "Decisions that were answered and not recorded, by reason (size_limit, disk_full, unwritable, database, overrun, "
+    "unrecordable or shutdown).",
+    ["reason"],
+)
+DECISIONS_REFUSED = Counter(
+    "loan_decision_log_refused_total", "Decisions that were not answered because they could not be recorded."
+)
+DECISION_WRITE_FAILURES = Counter(
+    "loan_decision_log_write_failures_total", "Attempts to record decisions that failed, by reason.", ["reason"]
+)
+DECISION_WRITE_SECONDS = Histogram(
+    "loan_decision_log_write_seconds", "Time to record a batch of decisions, by store.", ["store"], buckets=_SECONDS
 )
 
 

@@ -98,6 +98,32 @@ class Following:
             os.close(self._lock)
 
 
+class ReloadCall:
+    """One worker's word to the others of its state folder: take up the model that is promoted now."""
+
+    def __init__(self, settings: Settings, stage: Stage) -> None:
+        self._path = settings.state / "served" / f"{stage}.reload"
+        self._seen = self._made_at()
+
+    def make(self) -> None:
+        """Tell the others. Without a folder to write in there is nobody to tell."""
+        with suppress(OSError):
+            self._path.touch()
+            os.utime(self._path)
+        self._seen = self._made_at()
+
+    def is_new(self) -> bool:
+        """Whether another worker has made the call since this was asked last."""
+        before, self._seen = self._seen, self._made_at()
+        return self._seen != before
+
+    def _made_at(self) -> int:
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+
 @contextmanager
 def unless_followed(settings: Settings, stage: Stage) -> Iterator[bool]:
     """Yields whether a running service follows the pointer of `stage`; when none does, none can start meanwhile."""
@@ -145,6 +171,11 @@ def _pinned(manifest: Path) -> Served:
         return Served(tag, Path(bentoml.models.get(tag).path))
     except bentoml.exceptions.NotFound:
         raise ModelUnavailable(f"This Bento's model {tag} is neither inside it nor in the BentoML store.") from None
+
+
+def is_pinned(source: Path) -> bool:
+    """Whether `source` is inside a Bento, whose model never changes."""
+    return _manifest(source) is not None
 
 
 def _manifest(source: Path) -> Path | None:

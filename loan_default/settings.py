@@ -15,6 +15,8 @@ from loan_default.errors import SettingsError
 
 Stage = Literal["production", "staging"]
 
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
 
 class Settings(BaseSettings):
     """What an operator can set. Use `read_settings` to get one with a readable error."""
@@ -28,6 +30,21 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="Keys of callers, separated by commas. Unset: a random one in STATE_DIR/api_key."),
     ] = None
+    api_keys_file: Annotated[
+        Path | None, Field(description="File of named keys with scopes, as hashes. Unset: STATE_DIR/api_keys.")
+    ] = None
+    failed_keys_per_minute: Annotated[
+        int, Field(ge=0, description="Wrong keys that an address may send in a minute before it is blocked; 0 = off.")
+    ] = 20
+    rate_limit_per_minute: Annotated[
+        int, Field(ge=0, le=10**12, description="Applicants that a key may have scored in a minute; 0 = off.")
+    ] = 100
+    redis_url: Annotated[
+        SecretStr | None,
+        Field(description="Redis in which processes and machines count together. Unset: each process alone."),
+    ] = None
+    redis_host: Annotated[str | None, Field(description="Redis by its host, when REDIS_URL is unset.")] = None
+    redis_port: Annotated[int, Field(ge=1, le=65535, description="Port of REDIS_HOST.")] = 6379
     model_stage: Annotated[
         Stage, Field(description="Which model to serve: `production` or `staging` (any letter case).")
     ] = "production"
@@ -40,6 +57,36 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address that `make serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port that `make serve` listens on.")] = 3000
     workers: Annotated[int, Field(ge=1, le=64, description="Online worker processes.")] = 1
+    shutdown_delay_s: Annotated[
+        float, Field(ge=0, le=20, description="Seconds between saying not ready, at SIGTERM, and stopping.")
+    ] = 3.0
+    model_watch_s: Annotated[
+        float, Field(ge=0, le=3600, description="Seconds between looks for a newly promoted model; 0 switches it off.")
+    ] = 2.0
+    decision_log: Annotated[
+        Literal["best-effort", "required", "off"],
+        Field(
+            description="Whether decisions are recorded: `best-effort` (what cannot be is counted), `required` "
+            "(no answer without a record) or `off`."
+        ),
+    ] = "best-effort"
+    decision_log_retention_days: Annotated[
+        int, Field(ge=1, le=36_500, description="Recorded decisions are removed after so many days.")
+    ] = 800
+    decision_log_max_mib: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Most MiB of STATE_DIR/decisions; beyond, nothing new is recorded, and nothing old removed.",
+        ),
+    ] = 10_240
+    database_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Postgres for recorded decisions, `postgresql://USER:PASSWORD@HOST/NAME`. "
+            "Unset: files in STATE_DIR."
+        ),
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"
@@ -48,7 +95,7 @@ class Settings(BaseSettings):
         Field(description="`json`, `text`, or `auto`: text on a terminal, JSON everywhere else."),
     ] = "auto"
 
-    @field_validator("model_stage", "log_format", mode="before")
+    @field_validator("model_stage", "log_format", "decision_log", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -58,10 +105,33 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
 
-    @field_validator("api_key", "mlflow_tracking_uri", "bentoml_home", mode="before")
+    @field_validator(
+        "api_key",
+        "api_keys_file",
+        "redis_url",
+        "redis_host",
+        "database_url",
+        "mlflow_tracking_uri",
+        "bentoml_home",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip().startswith(_REDIS_SCHEMES):
+            raise ValueError(f"must begin with {' or '.join(_REDIS_SCHEMES)}")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("Input should start with postgresql://")
+        return value
 
     @cached_property
     def state(self) -> Path:
@@ -89,6 +159,24 @@ class Settings(BaseSettings):
         """The configured keys; empty when there are none."""
         text = "" if self.api_key is None else self.api_key.get_secret_value()
         return tuple(key.strip() for key in text.split(",") if key.strip())
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of named keys, absolute; the one of the default place need not be there."""
+        path = self.state / "api_keys" if self.api_keys_file is None else self.api_keys_file
+        return path.expanduser().absolute()
+
+    @property
+    def first_key_file(self) -> Path:
+        """Where the random key of the first start is kept."""
+        return self.state / "api_key"
+
+    @property
+    def redis(self) -> SecretStr | None:
+        """The URL of the Redis to count in; None when each process counts alone. It may hold a password."""
+        if self.redis_url is None and self.redis_host is not None:
+            return SecretStr(f"redis://{self.redis_host}:{self.redis_port}/0")
+        return self.redis_url
 
 
 def read_settings() -> Settings:

@@ -8,11 +8,8 @@ import httpx
 from installation import ROOT
 from starlette.responses import PlainTextResponse
 
-from loan_default.api.envelope import render_error
-from loan_default.api.observe import Observe
+from loan_default.api.layers import around
 from loan_default.api.online import Online
-from loan_default.api.rest import REST_PATHS, RestFace
-from loan_default.security import KeyRequired
 from loan_default.settings import Settings
 
 KEY = {"X-API-Key": "second-key"}
@@ -23,10 +20,8 @@ class Face:
 
     def __init__(self, settings: Settings) -> None:
         self.online = Online(settings, ROOT)
-        self.online.start()
-        native = PlainTextResponse("BentoML's own face")
-        inner = RestFace(native, self.online)
-        self.app = Observe(KeyRequired(inner, self.online.keys, render_error), [*REST_PATHS, "/predict"])
+        self.online.load()
+        self.app = around(self.online)(PlainTextResponse("BentoML's own face"))
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         async def send() -> httpx.Response:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from loan_default.api.online import Prediction
+from loan_default.api.loaded import Prediction
 from loan_default.reasons import MOST_REASONS, Reason
 
 
@@ -20,13 +20,7 @@ class Detail(BaseModel):
     allowed: str = Field(description="What would be right.")
 
 
-class Scored(Prediction):
-    """The answer for one applicant, and the id it can be looked up by."""
-
-    decision_id: str = Field(description="Finds this decision in the decision log.", min_length=1)
-
-
-class Explained(Scored):
+class Explained(Prediction):
     """The same with its reasons, when they were asked for."""
 
     reasons: list[Reason] = Field(

@@ -1,42 +1,69 @@
-"""How the REST face says things: one envelope for answers, one for errors.
+"""How the service says things: one envelope for answers of the REST face, one for its errors.
 
 {"success": true,  "data": {...}, "message": "..."}
 {"success": false, "error": "code", "message": "...", "details": [...]}
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
-from starlette.responses import JSONResponse, Response
+import msgspec
 from starlette.types import Receive, Scope, Send
 
-from loan_default.errors import LoanDefaultError, MissingKey, WrongMethod
+from loan_default.errors import LoanDefaultError
 
 API_PREFIX = "/api/"
 
+Header = tuple[bytes, bytes]
 
-def success(data: Mapping[str, object], message: str) -> Response:
+_encode = msgspec.json.Encoder().encode
+_JSON: Header = (b"content-type", b"application/json")
+
+
+class Answer:
+    """A whole HTTP response, sent as it is: what `starlette.responses.Response` does, without what it can do more."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, body: bytes, status: int = HTTPStatus.OK, headers: Sequence[Header] = (_JSON,)) -> None:
+        self.status = status
+        self.body = body
+        self.headers = [*headers, (b"content-length", b"%d" % len(body))]
+
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        """Answer one ASGI call."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        body = b"" if scope["method"] == "HEAD" else self.body
+        await send({"type": "http.response.body", "body": body})
+
+
+def json_answer(content: object, status: int = HTTPStatus.OK, headers: Sequence[Header] = ()) -> Answer:
+    """An answer with `content` as JSON."""
+    return Answer(_encode(content), status, [_JSON, *headers])
+
+
+def success(data: Mapping[str, object], message: str, headers: Sequence[Header] = ()) -> Answer:
     """A 200 with `data`."""
-    return JSONResponse({"success": True, "data": data, "message": message})
+    return json_answer({"success": True, "data": data, "message": message}, headers=headers)
 
 
-def failure(error: LoanDefaultError) -> Response:
+def failure(error: LoanDefaultError) -> Answer:
     """The answer that says what went wrong."""
     body = {"success": False, "error": error.code, "message": error.message, "details": error.details}
-    return JSONResponse(body, status_code=error.status, headers=_headers(error))
+    return json_answer(body, error.status, _headers(error))
+
+
+def refusal(error: LoanDefaultError, path: str) -> Answer:
+    """`error` in the shape of the face that was called: our envelope, or BentoML's own elsewhere."""
+    if path.startswith(API_PREFIX):
+        return failure(error)
+    return json_answer({"error": error.message}, error.status, _headers(error))
 
 
 async def render_error(error: LoanDefaultError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with `error` in the shape of the face that was called: our envelope, or BentoML's own elsewhere."""
-    if scope["path"].startswith(API_PREFIX):
-        response = failure(error)
-    else:
-        response = JSONResponse({"error": error.message}, status_code=error.status, headers=_headers(error))
-    await response(scope, receive, send)
+    """Answer with `error` in the shape of the face that was called."""
+    await refusal(error, scope["path"])(scope, receive, send)
 
 
-def _headers(error: LoanDefaultError) -> dict[str, str]:
-    if isinstance(error, MissingKey):
-        return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, WrongMethod):
-        return {"Allow": error.allowed}
-    return {}
+def _headers(error: LoanDefaultError) -> list[Header]:
+    return [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]

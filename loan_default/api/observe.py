@@ -1,39 +1,75 @@
-"""The outermost ASGI middleware: gives every request an id, counts it, times it, and logs it when it failed."""
+"""The outermost layer: gives every request an id, bounds how many there are and how long they take.
 
+It also counts and times them, and logs those that failed.
+"""
+
+import asyncio
+import itertools
 import re
+import secrets
 import time
-import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from loguru import logger
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from loan_default.api.envelope import Header, refusal
+from loan_default.api.in_progress import CALL_SECONDS, InProgress
+from loan_default.errors import Busy, TooSlow
 from loan_default.logs import request_id
 from loan_default.metrics import HTTP_REQUESTS, HTTP_SECONDS, method_label
 
+# What must be answered however busy the worker is.
+_ALWAYS_ANSWERED = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 _HEADER = b"x-request-id"
 # What a caller may choose as an id: nothing that could forge a log line.
-_ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}").fullmatch
 _UNKNOWN_ROUTE = "other"
 # The caller hung up before there was an answer; nginx's number for it.
 _NO_ANSWER = 499
+_CLOSE: Header = (b"connection", b"close")
 
 
 class Observe:
-    """Wraps the whole service; `routes` are the paths that get a label of their own in the metrics."""
+    """Wraps the whole service.
 
-    def __init__(self, app: ASGIApp, routes: Iterable[str]) -> None:
+    Args:
+        app: what answers.
+        routes: the paths that get a label of their own in the metrics.
+        in_progress: keeps the calls of this worker; somebody must call its `cancel_overdue` now and then.
+        closes_connection: asked at each answer whether the connection is to be closed after it.
+        log_all: whether what succeeded is logged too, at level DEBUG.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Iterable[str],
+        in_progress: InProgress,
+        closes_connection: Callable[[], bool],
+        log_all: bool = False,
+    ) -> None:
         self._app = app
         self._routes = frozenset(routes)
+        self._in_progress = in_progress
+        self._closes_connection = closes_connection
+        self._log_from = 0 if log_all else HTTPStatus.BAD_REQUEST
+        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        # A random start and a count are as unique as a random id, and a quarter of its price.
+        self._own_ids = map((secrets.token_hex(10) + "%012x").__mod__, itertools.count())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identifier = _request_id(scope)
-        token = request_id.set(identifier)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # the server runs each call as a task
+        identifier = _chosen_id(scope) or next(self._own_ids)
+        request_id.set(identifier)
+        scope["request_id"] = identifier
         started = time.perf_counter()
         status = _NO_ANSWER
 
@@ -41,29 +77,53 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (_HEADER, identifier.encode())]
+                headers = message["headers"] = [*message.get("headers", ()), (_HEADER, identifier.encode())]
+                if self._closes_connection():
+                    headers.append(_CLOSE)
             await send(message)
 
+        path = scope["path"]
+        busy = self._in_progress.full and path not in _ALWAYS_ANSWERED
+        self._in_progress.enter(task, started + CALL_SECONDS)
         try:
-            await self._app(scope, receive, send_with_id)
+            if busy:
+                await refusal(Busy("Too many calls at once; try again in a second."), path)(
+                    scope, receive, send_with_id
+                )
+            else:
+                await self._app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            if not self._in_progress.was_overdue(task):
+                raise
+            task.uncancel()
+            if status == _NO_ANSWER:
+                late = TooSlow(f"The request was not received and answered within {CALL_SECONDS:g} seconds.")
+                await refusal(late, path)(scope, receive, send_with_id)
         finally:
-            seconds = time.perf_counter() - started
-            route = scope["path"] if scope["path"] in self._routes else _UNKNOWN_ROUTE
-            method = method_label(scope["method"])
-            HTTP_REQUESTS.labels(method, route, status).inc()
-            HTTP_SECONDS.labels(route).observe(seconds)
+            self._in_progress.leave(task)
+            self._count(scope["method"], path, status, time.perf_counter() - started)
+
+    def _count(self, method: str, path: str, status: int, seconds: float) -> None:
+        method = method_label(method)
+        route = path if path in self._routes else _UNKNOWN_ROUTE
+        key = (method, route, status)
+        counters = self._counters.get(key)
+        if counters is None:
+            counters = self._counters[key] = (HTTP_REQUESTS.labels(*key), HTTP_SECONDS.labels(route))
+        counters[0].inc()
+        counters[1].observe(seconds)
+        if status >= self._log_from:
             _log(method, route, status, seconds)
-            request_id.reset(token)
+
+
+def _chosen_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == _HEADER and _ACCEPTABLE(value):
+            return str(value.decode("ascii"))
+    return ""
 
 
 def _log(method: str, route: str, status: int, seconds: float) -> None:
     level = "ERROR" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "INFO"
     level = "DEBUG" if status < HTTPStatus.BAD_REQUEST or route == "/readyz" else level
     logger.bind(method=method, route=route, status=status, milliseconds=round(seconds * 1000, 3)).log(level, "Answered")
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == _HEADER and _ACCEPTABLE.fullmatch(value):
-            return str(value.decode("ascii"))
-    return uuid.uuid4().hex

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document of both faces, made of the model's declaration and of the types of the answers.
 
+    Described    the document of the model that answers now
     document     all of it, as JSON-ready dictionaries
     STATUSES     which statuses each call may answer with; what a call answers beyond them is a mistake
 
@@ -7,6 +8,7 @@ Codes of errors come from `errors.py`: a status lists every code that an error o
 the components alone, because no call that is described here answers so.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,48 +17,52 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from loan_default import __version__
+from loan_default.api.loaded import Prediction
+from loan_default.api.models import Models
 from loan_default.errors import LoanDefaultError
+from loan_default.schema import Schema
 
 Node = dict[str, Any]
 # Of (method, path).
 Calls = dict[tuple[str, str], Node]
 
 _SAFE = "^[A-Za-z0-9._:-]{1,64}$"
-_REFUSED_KEY = (401, 403, 429)
-# The body came too slowly, is too large, or is of a type that the call does not read.
-_REFUSED_BODY = (408, 413, 415)
+# What any call but those of probes may be answered with: it takes too long, the worker is busy, something is wrong.
+_ANY = (408, 500, 503)
+_KEY = (*_ANY, 401, 403, 429)
+_BODY = (413, 415, 422)
 
 # (method, path): the statuses beside 200.
 STATUSES: Mapping[tuple[str, str], tuple[int, ...]] = {
-    ("post", "/api/v1/predict"): (*_REFUSED_KEY, *_REFUSED_BODY, 422, 500, 503),
-    ("get", "/api/v1/model/info"): (*_REFUSED_KEY, 500, 503),
-    ("post", "/api/v1/model/reload"): (*_REFUSED_KEY, 409, 500, 503),
-    ("post", "/predict"): (*_REFUSED_KEY, *_REFUSED_BODY, 400, 500, 503),
-    ("get", "/schema.json"): (*_REFUSED_KEY, 500),
-    ("get", "/docs.json"): (*_REFUSED_KEY, 500),
-    ("get", "/openapi.json"): (*_REFUSED_KEY, 500),
+    ("post", "/api/v1/predict"): (*_KEY, *_BODY),
+    ("get", "/api/v1/model/info"): _KEY,
+    ("post", "/api/v1/model/reload"): (*_KEY, 409),
+    ("post", "/predict"): (*_KEY, *_BODY, 400),
+    ("get", "/schema.json"): _KEY,
+    ("get", "/docs.json"): _KEY,
+    ("get", "/openapi.json"): _KEY,
     ("get", "/healthz"): (),
     ("get", "/livez"): (),
     ("get", "/readyz"): (503,),
     ("get", "/metrics"): (),
-    ("get", "/"): (),
-    ("get", "/docs"): (),
+    ("get", "/"): _ANY,
+    ("get", "/docs"): _ANY,
 }
 
 _SAID = {
-    400: "The body is not a list of 1 to {most} applicants, or not JSON; or a header is not as described.",
+    400: "The body is not a list of 1 to {most} applicants, or not JSON.",
     401: "No API key was sent.",
     403: "The API key is not valid here, or not for this call.",
     404: "There is no such call.",
     405: "The call does not take this method; `Allow` says which it takes.",
-    408: "The body did not arrive in time.",
-    409: "The stage's model cannot take over: callers of the present one would notice. That one goes on answering.",
+    408: "The call was not received and answered in time.",
+    409: "The stage's model cannot take over, and why. The present one goes on answering.",
     413: "The body is larger than this call reads.",
     415: "The body is of a media type that this call does not read.",
     422: "Something in the request is not as declared; `details` names each field and what is allowed.",
-    429: "Too many calls for this key; `Retry-After` says when to come back.",
+    429: "Too many applicants for this key, or wrong keys from this address; `Retry-After` says when to come back.",
     500: "Something went wrong on the server; its log has the details under the request's id.",
-    503: "No model is loaded, or the server is shutting down; the message says what to do.",
+    503: "No model is loaded, a record that must be kept cannot be, or there are too many calls at once.",
 }
 
 _TAGS = {
@@ -64,6 +70,25 @@ _TAGS = {
     "BentoML": "What BentoML's own clients call: lists in, lists out, and BentoML's shape of errors.",
     "Operations": "For probes, Prometheus and people.",
 }
+
+
+class Described:
+    """The document of what a worker answers with now, as JSON; made when asked for, and anew for other columns."""
+
+    def __init__(self, models: Models, most: int) -> None:
+        self._models = models
+        self._most = most
+        self._made: tuple[Schema, bytes] | None = None
+
+    def __call__(self) -> bytes:
+        """The document, UTF-8."""
+        loaded = self._models.loaded
+        schema = self._models.schema if loaded is None else loaded.model.schema
+        applicant = self._models.applicant_model if loaded is None else loaded.applicant_model
+        if self._made is None or self._made[0] is not schema:
+            content = document(applicant, schema.example, self._most)
+            self._made = schema, json.dumps(content, ensure_ascii=False).encode()
+        return self._made[1]
 
 
 def document(applicant: type[BaseModel], example: Mapping[str, object], most: int) -> Node:
@@ -115,7 +140,7 @@ class Shapes:
         types: list[type[BaseModel]] = [
             applicant,
             answers.Explained,
-            answers.Scored,
+            Prediction,
             answers.Refused,
             answers.ModelInfo,
         ]
@@ -175,6 +200,8 @@ def answer(status: int, description: str, schema: Node | None, media_type: str =
         headers["Allow"] = _header("Allow")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         headers |= {"Retry-After": _header("Retry-After"), **_LIMITS}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = _header("Retry-After")
     said: Node = {"description": description, "headers": headers}
     return said if schema is None else said | {"content": {media_type: {"schema": schema}}}
 
@@ -235,7 +262,11 @@ def _rest_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
 def _native_calls(shapes: Shapes, example: Mapping[str, object], most: int) -> Calls:
     applications = {"type": "array", "items": shapes.named("Applicant"), "minItems": 1, "maxItems": most}
     request = {"type": "object", "required": ["applications"], "properties": {"applications": applications}}
-    rows = {"type": "array", "items": {"anyOf": [shapes.named("Scored"), shapes.named("Refused")]}, "maxItems": most}
+    rows = {
+        "type": "array",
+        "items": {"anyOf": [shapes.named("Prediction"), shapes.named("Refused")]},
+        "maxItems": most,
+    }
     scored = answer(200, "One answer for each applicant, in the same order.", {**rows, "minItems": 1})
     scored["headers"] |= _LIMITS
     return {
@@ -326,7 +357,7 @@ _HEADERS: Node = {
     "WWW-Authenticate": {"required": True, "schema": {"type": "string"}},
     "Allow": {"required": True, "schema": {"type": "string"}},
     "Location": {"required": True, "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": _WHOLE},
+    "Retry-After": {"description": "Seconds to wait. Left out when waiting does not help.", "schema": _WHOLE},
     "RateLimit-Limit": {"description": "Applicants that this key may have scored in a window.", "schema": _WHOLE},
     "RateLimit-Remaining": {"description": "How many of them are left.", "schema": _WHOLE},
     "RateLimit-Reset": {"description": "Seconds until there are more.", "schema": _WHOLE},

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from loan_default import __version__
+from loan_default.cli.decisions import decision, erase
 from loan_default.cli.models import evaluate, history, promote, reproduce, rollback
 from loan_default.cli.run import build, serve, train
 from loan_default.cli.schema import schema_app
@@ -15,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (train, serve, build, promote, rollback, history, evaluate, reproduce):
+for _command in (train, serve, build, promote, rollback, history, evaluate, reproduce, decision, erase):
     app.command()(_command)
 app.add_typer(schema_app, name="schema")
 

@@ -52,6 +52,7 @@ def test_left_out_and_null_are_the_same_missing_value(
     null = face.predict({**applicant, name: None}).json()["data"]
     applicant.pop(name)
     left_out = face.predict(applicant).json()["data"]
+    assert null.pop("decision_id") != left_out.pop("decision_id")
     assert null == left_out
     assert left_out["features_used"][name] is None
     assert left_out["probability"] == direct(credit_model, applicant)

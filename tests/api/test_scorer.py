@@ -40,7 +40,7 @@ def test_concurrent_callers_each_get_their_own_answer_from_one_call(counting: Co
 
 
 def test_the_features_come_with_the_score(loan_model: LoanModel) -> None:
-    (score,) = Scorer(loan_model).score([[1.0, 500.0, 1000.0]])
+    (score,) = Scorer(loan_model).score([[1.0, 500.0, 1000.0]], "rest")
     assert score.features == [1.0, 500.0, 1000.0, 0.5]
 
 

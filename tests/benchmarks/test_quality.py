@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.environments import RivalFailed
 from benchmarks.quality import (
     SHOWN,
-    RivalFailed,
     ask,
     decide,
     elsewhere,
-    environment,
     here,
     hist_gradient_boosting,
     lines,
@@ -141,24 +140,6 @@ def test_a_rival_that_fails_says_why(task: Task) -> None:
 def test_a_rival_that_writes_nothing_is_an_error(task: Task) -> None:
     with pytest.raises(RivalFailed, match="cannot be used"):
         ask([sys.executable, "-c", ""], task)
-
-
-def test_no_package_index_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
-    requirements = tmp_path / "rival.txt"
-    requirements.write_text("optbinning==1.0.0\n", encoding="utf-8")
-    with pytest.raises(RivalFailed, match="Is PyPI within reach"):
-        environment(tmp_path / "cache", requirements)
-
-
-def test_an_environment_that_is_there_needs_no_package_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    requirements = tmp_path / "rival.txt"
-    requirements.write_text("# no packages\n", encoding="utf-8")
-    python = environment(tmp_path, requirements)
-    monkeypatch.setattr("benchmarks.quality._run", lambda *_: pytest.fail("it was made again"))
-    assert environment(tmp_path, requirements) == python
 
 
 def test_the_table_has_a_line_for_each_procedure(few: Dataset, schema: Schema) -> None:

@@ -1,0 +1,51 @@
+"""The calls that a worker is answering: how many at once, and until when.
+
+A timer for each call would cost more than a prediction, so there is none: calls note their deadline, and whoever keeps
+the house (`Online`) asks once in a while which are over it.
+"""
+
+import asyncio
+import time
+
+# More calls than this at once wait longer for their answer than a caller should; they are told to come back.
+MOST_CALLS = 1000
+CALL_SECONDS = 10.0
+
+
+class InProgress:
+    """The tasks that answer calls now, with their deadlines by `time.perf_counter`."""
+
+    def __init__(self, most: int = MOST_CALLS) -> None:
+        self._most = most
+        self._deadlines: dict[asyncio.Task[object], float] = {}
+        self._overdue: set[asyncio.Task[object]] = set()
+
+    def __len__(self) -> int:
+        return len(self._deadlines)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more call would be too many."""
+        return len(self._deadlines) >= self._most
+
+    def enter(self, task: "asyncio.Task[object]", deadline: float) -> None:
+        """A call begins, and should be over at `deadline`."""
+        self._deadlines[task] = deadline
+
+    def leave(self, task: "asyncio.Task[object]") -> None:
+        """A call is over."""
+        del self._deadlines[task]
+        if self._overdue:
+            self._overdue.discard(task)
+
+    def was_overdue(self, task: "asyncio.Task[object]") -> bool:
+        """Whether a call was cancelled because of its deadline, rather than by the server's shutdown."""
+        return task in self._overdue
+
+    def cancel_overdue(self) -> None:
+        """Cancel each call that is over its deadline; it is told once."""
+        now = time.perf_counter()
+        for task, deadline in list(self._deadlines.items()):
+            if deadline < now and task not in self._overdue:
+                self._overdue.add(task)
+                task.cancel()

@@ -1,0 +1,53 @@
+"""Our layers around BentoML's application, from the outside in.
+
+Observe, ask for a key, answer the REST face, then the documentation, refuse what nobody answers, gate what goes on to
+BentoML.
+"""
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp
+
+from loan_default.api.docs_page import DOCS_PATHS, OPEN_DOCS_PATHS, Documentation
+from loan_default.api.envelope import render_error
+from loan_default.api.native import MAX_LIST, NATIVE_PATHS, NativeGate
+from loan_default.api.native_calls import NativeCalls
+from loan_default.api.observe import Observe
+from loan_default.api.online import Online
+from loan_default.api.openapi import Described
+from loan_default.api.rest import REST_PATHS, RestFace
+from loan_default.security import KeyRequired
+from loan_default.security.caller import KeyScope
+
+# What a path needs, where it is not the scope `score`; None: any key will do.
+SCOPES_OF_PATHS: dict[str, KeyScope | None] = {
+    "/api/v1/model/reload": "operate",
+    "/api/v1/model/info": None,
+    "/docs.json": None,
+    "/openapi.json": None,
+    "/schema.json": None,
+}
+
+
+def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
+    """Puts the layers of one worker around an application that answers what is not ours."""
+
+    def wrap(native: ASGIApp) -> ASGIApp:
+        others = Documentation(NativeCalls(NativeGate(native, online)), Described(online.models, MAX_LIST))
+        rest = RestFace(others, online)
+        return Observe(
+            KeyRequired(
+                rest,
+                online.keys,
+                render_error,
+                scopes=SCOPES_OF_PATHS,
+                open_paths=OPEN_DOCS_PATHS,
+                failed_per_minute=online.settings.failed_keys_per_minute,
+            ),
+            [*REST_PATHS, *NATIVE_PATHS, *DOCS_PATHS],
+            online.in_progress,
+            online.closes_connection,
+            log_all=online.settings.log_level == "DEBUG",
+        )
+
+    return wrap

@@ -1,0 +1,116 @@
+"""Turns decisions into what is kept of them, many at a time; the reasons of all declined ones in one XGBoost call."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from loguru import logger
+
+from loan_default.decision_log.record import (
+    Answering,
+    Decided,
+    Line,
+    ModelRecord,
+    ReasonRecord,
+    Record,
+    encode_record,
+)
+from loan_default.reasons import explain
+from loan_default.schema.applicant import Encoder
+from loan_default.schema.columns import Value
+
+# After so many records the thread lets others run: it would otherwise hold Python's lock for 5 ms at a time.
+_AT_A_STRETCH = 64
+_PAUSE_S = 0.0002
+
+
+class Recorder:
+    """Makes records; used from one thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+
+    def lines(self, batch: Sequence[Decided]) -> list[Line | None]:
+        """One line for each decision, in the same order; None for one that cannot be recorded."""
+        reasons = self._reasons(batch)
+        lines: list[Line | None] = []
+        for i, decided in enumerate(batch):
+            if i % _AT_A_STRETCH == _AT_A_STRETCH - 1:
+                time.sleep(_PAUSE_S)
+            try:
+                lines.append(_line(decided, self._of(decided.model), reasons.get(i)))
+            except Exception as error:  # noqa: BLE001  # one bad record must not take the others with it
+                # Only the kind of error: its text may quote the record.
+                logger.error("Decision {} cannot be recorded: {}", decided.decision_id, type(error).__name__)
+                lines.append(None)
+        self._forget_all_but(batch)
+        return lines
+
+    def _reasons(self, batch: Sequence[Decided]) -> dict[int, list[ReasonRecord]]:
+        """The reasons of the declined ones, by their place in the batch."""
+        declined: dict[int, list[int]] = {}
+        for i, decided in enumerate(batch):
+            if decided.pd >= self._of(decided.model).threshold:
+                declined.setdefault(id(decided.model), []).append(i)
+        found: dict[int, list[ReasonRecord]] = {}
+        for key, places in declined.items():
+            try:
+                found.update(zip(places, self._known[key].explain([batch[i].features for i in places]), strict=True))
+            except Exception as error:  # noqa: BLE001  # a record without reasons is better than none
+                logger.error("The reasons of {} decisions cannot be recorded: {}", len(places), type(error).__name__)
+        return found
+
+    def _of(self, model: Answering) -> "_Known":
+        known = self._known.get(id(model))
+        if known is None:
+            known = self._known[id(model)] = _Known(model)
+        return known
+
+    def _forget_all_but(self, batch: Sequence[Decided]) -> None:
+        """A model that was replaced must not be kept in memory by its last decisions."""
+        if len(self._known) > 1:
+            used = {id(decided.model) for decided in batch}
+            self._known = {key: known for key, known in self._known.items() if key in used}
+
+
+class _Known:
+    """What the records of one model share. It holds the model, so that its id stays its own."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        model, served = answering.model, answering.served
+        self.shown: Callable[[Sequence[float]], dict[str, Value]] = Encoder(model.schema).shown
+        self.band = model.decision.band
+        self.threshold = model.decision.threshold
+        self.record = ModelRecord(served.version, served.tag, model.about.run_id)
+
+    def explain(self, features: Sequence[Sequence[float]]) -> list[list[ReasonRecord]]:
+        """The reasons of declined applicants, at least one."""
+        model = self._answering.model
+        values = np.array(features, dtype=np.float64)
+        explained = explain(
+            model.booster, model.decision.calibration, model.schema, values, declined=[True] * len(values)
+        )
+        return [[ReasonRecord(**dict(reason)) for reason in reasons] for reasons in explained]
+
+
+def _line(decided: Decided, known: _Known, reasons: list[ReasonRecord] | None) -> Line:
+    time_of_day = datetime.fromtimestamp(decided.at, UTC)
+    reference = decided.reference.replace("\0", "")  # Postgres' text knows no such character
+    record = Record(
+        decided.decision_id,
+        time_of_day,
+        decided.face,
+        decided.key_id,
+        decided.request_id,
+        reference,
+        decided.pd,
+        int(decided.pd >= known.threshold),
+        known.band(decided.pd),
+        known.threshold,
+        known.record,
+        known.shown(decided.features),
+        reasons,
+    )
+    return Line(decided.decision_id, time_of_day, reference, encode_record(record))
