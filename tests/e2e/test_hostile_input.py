@@ -102,7 +102,9 @@ BEYOND = [
     ("bank_balance", "1" + "0" * 400),
     ("employed", "1" * 5000),
 ]
-NO_JSON = ("NaN", "Infinity", "-Infinity", "nan", "01", "+1", ".5", "1.", "0x10", "1_000", "1e", "'1'", "undefined", "")
+# Not JSON either, but what many programs write: a reader may know them, and refuse them as values.
+NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
+NO_JSON = ("nan", "inf", "01", "+1", ".5", "1.", "0x10", "1_000", "1e", "'1'", "undefined", "")
 
 
 @pytest.mark.parametrize(("name", "literal"), SCORED)
@@ -136,6 +138,15 @@ def test_a_wrong_value_in_a_list_is_refused_in_its_place(server: Server, name: s
 def test_a_number_beyond_all_numbers_is_refused(server: Server, name: str, literal: str) -> None:
     row = with_value(name, literal)
     assert len(refused(ask(server.url, request(REST, row.encode())), 422).body) < 2000
+    many = ask(server.url, request(NATIVE, listed(GOOD, row).encode()))
+    assert many is not None
+    assert many.status == 400 or "error" in many.json()[1]
+
+
+@pytest.mark.parametrize("literal", NO_NUMBERS)
+def test_no_number_and_infinity_are_refused(server: Server, literal: str) -> None:
+    row = with_value("bank_balance", literal)
+    refused(ask(server.url, request(REST, row.encode())), 422)
     many = ask(server.url, request(NATIVE, listed(GOOD, row).encode()))
     assert many is not None
     assert many.status == 400 or "error" in many.json()[1]
