@@ -1,4 +1,4 @@
-"""The documentation page of a real server: all that a browser loads is there without a key, and comes from this server."""
+"""The documentation page of a real server: all that a browser loads is there, without a key, from this server."""
 
 import re
 
