@@ -9,7 +9,7 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve bento test check lint lock clean
+.PHONY: help setup train serve bento test check bench lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -40,6 +40,9 @@ test: $(INSTALLED) ## all tests with coverage; the report is htmlcov/index.html
 
 check: $(INSTALLED) lint ## lint, types and the quick tests, in under a minute
 	@$(BIN)/pytest -q -n 2 -m "not integration and not e2e and not slow"
+
+bench: $(INSTALLED) ## online scoring beside rivals; needs wrk, and PyPI once (see docs/benchmarks.md)
+	@$(BIN)/python -m benchmarks.online
 
 lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/ruff format --check .

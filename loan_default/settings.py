@@ -7,6 +7,7 @@ Values come from environment variables, then from a `.env` file in the working f
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -122,9 +123,24 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().strip().startswith(_REDIS_SCHEMES):
-            raise ValueError(f"must begin with {' or '.join(_REDIS_SCHEMES)}")
-        return value
+        if value is None:
+            return None
+        url = value.get_secret_value().strip()
+        try:
+            valid = url.startswith(_REDIS_SCHEMES) and urlsplit(url).port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError(
+                f"must be {' or '.join(f'{scheme}…' for scheme in _REDIS_SCHEMES)} with a port from 1 to 65535"
+            )
+        return SecretStr(url)
+
+    @field_validator("redis_port", mode="before")
+    @classmethod
+    def _port_of_a_service(cls, value: object) -> object:
+        """Kubernetes puts `tcp://10.0.0.1:6379` here, unasked, into every pod beside a Service named redis."""
+        return value.rpartition(":")[2] if isinstance(value, str) and value.startswith("tcp://") else value
 
     @field_validator("database_url")
     @classmethod
@@ -175,7 +191,8 @@ class Settings(BaseSettings):
     def redis(self) -> SecretStr | None:
         """The URL of the Redis to count in; None when each process counts alone. It may hold a password."""
         if self.redis_url is None and self.redis_host is not None:
-            return SecretStr(f"redis://{self.redis_host}:{self.redis_port}/0")
+            host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+            return SecretStr(f"redis://{host}:{self.redis_port}/0")
         return self.redis_url
 
 

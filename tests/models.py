@@ -22,9 +22,10 @@ def complete(fitted: Fitted) -> LoanModel:
     return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about)
 
 
-def put_in_production(settings: Settings, model: LoanModel) -> Served:
+def put_in_production(settings: Settings, model: LoanModel, version: str = "7") -> Served:
     """What a promotion leaves behind, without MLflow and BentoML."""
-    served = Served("loan_default:7-01234567", settings.bentoml_store / "models" / "loan_default" / "7-01234567")
+    tag = f"{version}-01234567"
+    served = Served(f"loan_default:{tag}", settings.bentoml_store / "models" / "loan_default" / tag)
     model.save(served.model_folder)
     point(settings, "production", served)
     return served

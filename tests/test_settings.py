@@ -37,10 +37,33 @@ def test_the_stage_takes_any_letter_case(monkeypatch: pytest.MonkeyPatch, stage:
     assert read_settings().model_stage == "production"
 
 
-@pytest.mark.parametrize("name", ["API_KEY", "MLFLOW_TRACKING_URI", "BENTOML_HOME"])
+@pytest.mark.parametrize(
+    "name",
+    ["API_KEY", "API_KEYS_FILE", "REDIS_URL", "REDIS_HOST", "MLFLOW_TRACKING_URI", "BENTOML_HOME", "DATABASE_URL"],
+)
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, " ")
     assert read_settings() == Settings(_env_file=None)
+
+
+@pytest.mark.parametrize("mode", ["Required", " best-effort ", "OFF"])
+def test_the_decision_log_takes_any_letter_case(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    monkeypatch.setenv("DECISION_LOG", mode)
+    assert read_settings().decision_log == mode.strip().lower()
+
+
+@pytest.mark.parametrize("url", ["mysql://u:hidden@h/d", "hidden", "sqlite:///hidden"])
+def test_an_address_of_another_database_is_refused_without_its_text(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert "DATABASE_URL: " in caught.value.message
+    assert "hidden" not in caught.value.message
+
+
+def test_the_databases_password_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hidden@h/d")
+    assert "hidden" not in repr(read_settings()) + str(read_settings().model_dump())
 
 
 def test_several_keys_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +74,43 @@ def test_several_keys_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -
 def test_a_key_never_shows_in_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "top-secret")
     assert "top-secret" not in repr(read_settings()) + str(read_settings())
+
+
+def test_redis_is_its_url_or_its_host_and_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    def redis() -> str | None:
+        url = read_settings().redis
+        return None if url is None else url.get_secret_value()
+
+    assert redis() is None
+    monkeypatch.setenv("REDIS_PORT", "6380")
+    assert redis() is None
+    monkeypatch.setenv("REDIS_HOST", "redis")
+    assert redis() == "redis://redis:6380/0"
+    monkeypatch.setenv("REDIS_URL", " rediss://:top-secret@redis/1 ")
+    assert redis() == "rediss://:top-secret@redis/1"
+    assert "top-secret" not in repr(read_settings())
+
+
+def test_a_redis_has_an_ipv6_address_or_the_port_kubernetes_makes_of_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_HOST", "fd00::1")
+    monkeypatch.setenv("REDIS_PORT", "tcp://10.0.0.1:6380")
+    url = read_settings().redis
+    assert url is not None
+    assert url.get_secret_value() == "redis://[fd00::1]:6380/0"
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://:secret@redis", "redis://:secret@redis:port"])
+def test_what_is_no_redis_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(SettingsError, match=r"REDIS_URL: Value error, must be redis://… or ") as caught:
+        read_settings()
+    assert "secret" not in caught.value.message
+
+
+def test_the_keys_file_has_a_place_of_its_own_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert read_settings().keys_file == tmp_path / "state" / "api_keys"
+    monkeypatch.setenv("API_KEYS_FILE", "mounted/keys")
+    assert read_settings().keys_file == tmp_path / "mounted" / "keys"
 
 
 def test_a_dot_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -64,6 +124,8 @@ def test_a_dot_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.Mon
     [
         ("MODEL_STAGE", "canary", "MODEL_STAGE: Input should be 'production' or 'staging'"),
         ("PORT", "99999", "PORT: Input should be less than or equal to 65535"),
+        ("DECISION_LOG", "perhaps", "DECISION_LOG: Input should be 'best-effort', 'required' or 'off'"),
+        ("DECISION_LOG_RETENTION_DAYS", "0", "DECISION_LOG_RETENTION_DAYS: Input should be greater than or equal to 1"),
         ("WORKERS", "none", "WORKERS: Input should be a valid integer"),
     ],
 )

@@ -2,18 +2,18 @@
 
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 
 from benchmarks.environments import RivalFailed
 from benchmarks.online.running import Running, running
-from benchmarks.online.servers import Server
+from benchmarks.online.servers import CONNECTIONS, Server
 from benchmarks.online.subject import Subject
 from benchmarks.online.wrk import Load, load
 
-CONNECTIONS = 32
 _WARM_UP_S = 2
 _CHECKED = 8
 
@@ -59,17 +59,15 @@ def measure(server: Server, subject: Subject, *, seconds: float, size: int = 1) 
     Raises:
         RivalFailed: the server did not start, or answered something else than the model does.
     """
-    with running(server) as up, tempfile.TemporaryDirectory() as folder:
+    with running(server) as up, bodies_of(server, subject, size) as bodies:
         before = up.usage()
         check(up, subject, size)
-        bodies = Path(folder, "bodies")
-        bodies.write_text("\n".join(server.bodies(subject.applicants, size)) + "\n", encoding="utf-8")
-        load(up.url, bodies, server.headers, connections=CONNECTIONS, seconds=_WARM_UP_S)
-        full, cpu_s = costed(up, bodies, seconds)
+        warm_up(up, bodies)
+        full, spent = costed(up, bodies, seconds)
         alone = load(up.url, bodies, server.headers, connections=1, seconds=seconds / 2)
         after = up.usage()
     return Round(
-        cpu_us=cpu_s / max(1, full.requests) * 1e6,
+        cpu_us=sum(spent.values()) / max(1, full.requests) * 1e6,
         per_second=full.per_second,
         p50_ms=full.p50_us / 1e3,
         p99_ms=full.p99_us / 1e3,
@@ -82,11 +80,27 @@ def measure(server: Server, subject: Subject, *, seconds: float, size: int = 1) 
     )
 
 
-def costed(up: Running, bodies: Path, seconds: float) -> tuple[Load, float]:
-    """A load at 32 connections, and the CPU seconds that the server spent on it."""
-    before = up.usage().total_cpu_s
+@contextmanager
+def bodies_of(server: Server, subject: Subject, size: int) -> Iterator[Path]:
+    """A file with all applicants as the server's bodies, `size` applicants in each, one body a line."""
+    with tempfile.TemporaryDirectory(prefix="loan-default-bodies-") as folder:
+        bodies = Path(folder, "bodies")
+        bodies.write_text("\n".join(server.bodies(subject.applicants, size)) + "\n", encoding="utf-8")
+        yield bodies
+
+
+def warm_up(up: Running, bodies: Path) -> None:
+    """A short load that is not measured."""
+    load(up.url, bodies, up.server.headers, connections=CONNECTIONS, seconds=_WARM_UP_S)
+
+
+def costed(up: Running, bodies: Path, seconds: float) -> tuple[Load, dict[int, float]]:
+    """A load at 32 connections, and the CPU seconds that each of the server's processes spent on it."""
+    before = up.usage().cpu_s
     full = load(up.url, bodies, up.server.headers, connections=CONNECTIONS, seconds=seconds)
-    return full, up.usage().total_cpu_s - before
+    after = up.usage().cpu_s
+    # What a process that ended meanwhile had used is part of its parent's figure now.
+    return full, {pid: after.get(pid, 0.0) - before.get(pid, 0.0) for pid in {*before, *after}}
 
 
 def check(up: Running, subject: Subject, size: int = 1) -> None:

@@ -32,11 +32,6 @@ class Usage:
     cpu_s: dict[int, float]
     rss_bytes: int
 
-    @property
-    def total_cpu_s(self) -> float:
-        """Of all processes."""
-        return sum(self.cpu_s.values())
-
 
 def parse_stat(line: str) -> Stat:
     """Read a line of /proc/PID/stat; the command's name in it may hold anything, spaces and brackets included."""

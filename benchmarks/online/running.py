@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,17 +65,17 @@ def running(server: Server) -> Iterator[Running]:
     Raises:
         RivalFailed: it ended or was not ready in time; the end of what it printed is in the message.
     """
-    port = _free_port()
-    command = [part.replace("{port}", str(port)) for part in server.command]
+    ports = dict(zip(("port", "second_port", "third_port"), _free_ports(3), strict=True))
+    port = ports["port"]
     with tempfile.TemporaryDirectory(prefix="loan-default-online-") as folder:
         log = Path(folder, "log")
         began = time.perf_counter()
         with log.open("wb") as output:
             # A session of its own, so that all its processes can be found and ended.
             process = subprocess.Popen(
-                command,
+                [_filled(part, ports) for part in server.command],
                 cwd=ROOT,
-                env={**server.variables, "PORT": str(port)},
+                env={name: _filled(value, ports) for name, value in server.variables.items()},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -123,10 +123,19 @@ def _is_ours(pid: int, session: int) -> bool:
         return False
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _filled(text: str, ports: Mapping[str, int]) -> str:
+    for name, port in ports.items():
+        text = text.replace(f"{{{name}}}", str(port))
+    return text
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports nobody listens on; all are held until the last is known, so that they differ."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _json(body: bytes) -> Any:

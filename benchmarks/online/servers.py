@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import RIVALS, RivalFailed
+from benchmarks.environments import RIVALS, ROOT, RivalFailed, surroundings
 from benchmarks.environments import environment as made
 from benchmarks.online.subject import Applicant, Subject, environment
+from loan_default.served import REGISTERED_NAME
+from loan_default.settings import Settings
+
+CONNECTIONS = 32
 
 _KEY = "benchmark-key"
 _PORT = "{port}"
@@ -30,8 +34,8 @@ class Server:
 
     Attributes:
         title: its name in the table.
-        command: what starts it; `{port}` in it becomes a free port.
-        variables: its whole environment.
+        command: what starts it; `{port}`, `{second_port}` and `{third_port}` become free ones.
+        variables: its whole environment, with the same placeholders.
         ready: the path that answers 200 when it is ready.
         path: where applicants are posted.
         body: the JSON that asks for some applicants, in its own protocol.
@@ -113,6 +117,111 @@ def limit(place: Place) -> Server:
     )
 
 
+def fastapi_pandas(place: Place) -> Server:
+    """What most teams write."""
+    python = place.python("fastapi_pandas.txt")
+    return Server(
+        title="FastAPI + pandas + scikit-learn pipeline",
+        command=[str(python), "-m", "benchmarks.rivals.fastapi_pandas", str(place.subject.folder), _PORT],
+        variables=_elsewhere(),
+        ready="/healthz",
+        path="/predict",
+        body=_only,
+        pds=_probability,
+    )
+
+
+def stock_bentoml(place: Place) -> Server:
+    """BentoML with a batchable API and every setting as it comes."""
+    service = "benchmarks.rivals.stock_bentoml:Stock"
+    variables = environment(place.subject.state)
+    return Server(
+        title="BentoML `batchable=True`, stock",
+        command=[str(_here("bentoml")), "serve", service, "--host", "127.0.0.1", "--port", _PORT],
+        variables={**variables, "MODEL_FOLDER": str(place.subject.folder), "PYTHONPATH": str(ROOT)},
+        ready="/readyz",
+        path="/predict",
+        body=lambda applicants: {"applicants": list(applicants)},
+        pds=list,
+    )
+
+
+def mlserver(place: Place) -> Server:
+    """MLServer with adaptive batching."""
+    python = place.python("mlserver.txt")
+    folder = python.parents[2] / "mlserver"
+    folder.mkdir(exist_ok=True)
+    settings = {
+        "name": "loan",
+        "implementation": "benchmarks.rivals.mlserver_custom.Loan",
+        "max_batch_size": CONNECTIONS,
+        "max_batch_time": 0.001,
+        "parameters": {"uri": str(place.subject.folder)},
+    }
+    (folder / "model-settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    return Server(
+        title="MLServer, adaptive batching",
+        command=[str(python.with_name("mlserver")), "start", str(folder)],
+        variables={
+            **_elsewhere(),
+            "MLSERVER_DEBUG": "false",
+            "MLSERVER_PARALLEL_WORKERS": "0",  # one process, as the others: for so small a model it is its cheapest way
+            "MLSERVER_HOST": "127.0.0.1",
+            "MLSERVER_HTTP_PORT": _PORT,
+            "MLSERVER_GRPC_PORT": "{second_port}",
+            "MLSERVER_METRICS_PORT": "{third_port}",
+            "MLSERVER_METRICS_DIR": str(folder / "metrics"),
+            "MLSERVER_ENVIRONMENTS_DIR": str(folder / "environments"),
+        },
+        ready="/v2/models/loan/ready",
+        path="/v2/models/loan/infer",
+        body=_v2,
+        pds=lambda answer: list(answer["outputs"][0]["data"]),
+    )
+
+
+def litserve(place: Place) -> Server:
+    """LitServe with batching."""
+    python = place.python("litserve.txt")
+    return Server(
+        title="LitServe, batched",
+        command=[str(python), "-m", "benchmarks.rivals.litserve_custom", str(place.subject.folder), _PORT],
+        variables=_elsewhere(),
+        ready="/health",
+        path="/predict",
+        body=_only,
+        pds=_probability,
+    )
+
+
+def mlflow(place: Place) -> Server:
+    """The registered model as MLflow itself serves it, from our environment."""
+    model = f"models:/{REGISTERED_NAME}@production"
+    settings = Settings(_env_file=None, state_dir=place.subject.state, mlflow_tracking_uri=None)
+    serve = ["models", "serve", "-m", model, "--env-manager", "local", "--host", "127.0.0.1", "--port", _PORT]
+    return Server(
+        title="`mlflow models serve`",
+        command=[str(_here("mlflow")), *serve],
+        variables={**environment(place.subject.state), "MLFLOW_TRACKING_URI": settings.tracking_uri},
+        ready="/ping",
+        path="/invocations",
+        body=lambda applicants: {"dataframe_records": list(applicants)},
+        pds=lambda answer: [row["probability"] for row in answer["predictions"]],
+    )
+
+
+def _v2(applicants: Sequence[Applicant]) -> dict[str, Any]:
+    rows = [list(applicant.values()) for applicant in applicants]
+    shape = [len(rows), len(rows[0])]
+    data = [value for row in rows for value in row]
+    return {"inputs": [{"name": "columns", "shape": shape, "datatype": "FP64", "data": data}]}
+
+
+def _elsewhere() -> dict[str, str]:
+    """What a Python of another environment is given: nothing of ours but the rivals' own modules."""
+    return {**surroundings(), "PYTHONPATH": str(ROOT)}
+
+
 def _only(applicants: Sequence[Applicant]) -> Applicant:
     (applicant,) = applicants
     return applicant
@@ -129,4 +238,9 @@ def _here(command: str) -> Path:
 SERVERS: dict[str, Callable[[Place], Server]] = {
     "ours": ours,
     "limit": limit,
+    "fastapi": fastapi_pandas,
+    "bentoml": stock_bentoml,
+    "mlserver": mlserver,
+    "litserve": litserve,
+    "mlflow": mlflow,
 }

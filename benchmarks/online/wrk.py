@@ -1,6 +1,7 @@
 """Runs wrk, the load generator, and reads what `load.lua` prints at its end."""
 
 import json
+import resource
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ class Load(BaseModel):
         connect, read, write, timeout: failures without an answer.
         statuses: how often each status came; only when they were asked for.
         refusals: of those, 429 and 503; `with_retry_after` of them said when to come again.
+        generator_cpu_s: CPU seconds that wrk itself took.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +46,7 @@ class Load(BaseModel):
     statuses: dict[str, int]
     refusals: int
     with_retry_after: int
+    generator_cpu_s: float = 0.0
 
     @classmethod
     def parse(cls, output: str) -> Self:
@@ -82,7 +85,14 @@ def load(  # noqa: PLR0913  # a load has that many sides
     command = [require_wrk(), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", f"--timeout={_TIMEOUT_S}s"]
     command += [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     command += ["-s", str(_SCRIPT), url, "--", str(bodies), *(["statuses"] if statuses else [])]
+    before = _children_cpu_s()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RivalFailed(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")
-    return Load.parse(done.stdout)
+    return Load.parse(done.stdout).model_copy(update={"generator_cpu_s": _children_cpu_s() - before})
+
+
+def _children_cpu_s() -> float:
+    """CPU seconds of the ended children of this process, of which wrk is the last."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

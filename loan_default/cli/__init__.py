@@ -6,6 +6,7 @@ import typer
 
 from loan_default import __version__
 from loan_default.cli.decisions import decision, erase
+from loan_default.cli.keys import key_app
 from loan_default.cli.models import evaluate, history, promote, reproduce, rollback
 from loan_default.cli.run import build, serve, train
 from loan_default.cli.schema import schema_app
@@ -19,6 +20,7 @@ app = typer.Typer(
 for _command in (train, serve, build, promote, rollback, history, evaluate, reproduce, decision, erase):
     app.command()(_command)
 app.add_typer(schema_app, name="schema")
+app.add_typer(key_app, name="key")
 
 
 @app.callback(invoke_without_command=True)

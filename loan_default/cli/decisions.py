@@ -34,7 +34,7 @@ def erase(
     Exit code 0: erased. 1: the decision log cannot be changed. 2: there is nothing to erase.
     """
     if (decision_id is None) == (not reference):
-        raise typer.BadParameter("say what to erase: --decision ID or --reference REF, one of them")
+        raise typer.BadParameter("give either --decision or --reference")
     or_exit(lambda: _erase(read_settings(), decision_id, reference or ""))
 
 
@@ -74,12 +74,17 @@ def _lines(record: Record) -> Iterator[str]:
     if record.reasons is not None:
         yield "Reasons"
         for i, reason in enumerate(record.reasons, start=1):
-            yield f"  {i}. {reason.sentence} ({reason.contribution:+.3f} log-odds)"
+            yield f"  {i}. {_printable(reason.sentence)} ({reason.contribution:+.3f} log-odds)"
 
 
 def _table(rows: dict[str, str]) -> Iterator[str]:
     width = max(len(name) for name in rows)
-    return (f"  {name:{width}}  {text}" for name, text in rows.items())
+    return (f"  {name:{width}}  {_printable(text)}" for name, text in rows.items())
+
+
+def _printable(text: str) -> str:
+    """The text, but nothing of it that a terminal would obey: a caller chose it."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _erase(settings: Settings, typed: str | None, reference: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from loan_default.decision_log.file_archive import FileArchive
-from loan_default.decision_log.record import Record
+from loan_default.decision_log.record import Record, storable
 from loan_default.decision_log.segments import decisions_folder
 from loan_default.decision_log.store import Archive
 from loan_default.settings import Settings
@@ -26,7 +26,8 @@ class Archives:
 
     def erase_reference(self, reference: str) -> int:
         """Erase every record of a reference in all places; how many there were."""
-        return sum(place.erase_reference(reference) for place in self._places)
+        kept = storable(reference)
+        return sum(place.erase_reference(kept) for place in self._places)
 
 
 @contextmanager

@@ -35,6 +35,11 @@ class DecisionLog:
         self.enabled = writer is not None
         self.required = required
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written at present, as the last attempt found; None when it can, or none was made."""
+        return None if self._writer is None else self._writer.trouble
+
     def append(self, decided: Decided) -> None:
         """Remember a decision soon, or count it as dropped when there is no room; never waits, never fails."""
         if self._writer is not None:
@@ -49,7 +54,7 @@ class DecisionLog:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        if self._writer is None:
+        if self._writer is None or not decided:
             done.set_result(None)
         elif not self._writer.has_room_for(len(decided)):
             metrics.DECISIONS_REFUSED.inc(len(decided))

@@ -92,13 +92,18 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Line(NamedTuple):
-    """A record that is ready to be stored: JSON on one line, without the line's end, and what it is found by."""
+    """A record that is ready to be stored: JSON on one line, without the line's end."""
 
     id: str
-    time: datetime
-    reference: str
     json: bytes
 
 
 encode_record = msgspec.json.Encoder().encode
 decode_record = msgspec.json.Decoder(Record).decode
+
+
+def storable(text: str) -> str:
+    """What a caller chose, without what JSON or Postgres cannot hold: nobody escapes the log by odd characters."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Turns decisions into what is kept of them, many at a time; the reasons of all declined ones in one XGBoost call."""
+"""Turns decisions into what is kept of them, many at a time: the reasons of the declined ones in few XGBoost calls."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +15,15 @@ from loan_default.decision_log.record import (
     ReasonRecord,
     Record,
     encode_record,
+    storable,
 )
-from loan_default.reasons import explain
 from loan_default.schema.applicant import Encoder
 from loan_default.schema.columns import Value
 
-# After so many records the thread lets others run: it would otherwise hold Python's lock for 5 ms at a time.
+# After so many records, or reasons of declined applicants, the thread lets others run: it would otherwise hold Python's
+# lock for 5 ms at a time, and answers would wait for it.
 _AT_A_STRETCH = 64
+_EXPLAINED_AT_ONCE = 200
 _PAUSE_S = 0.0002
 
 
@@ -49,12 +51,15 @@ class Recorder:
 
     def _reasons(self, batch: Sequence[Decided]) -> dict[int, list[ReasonRecord]]:
         """The reasons of the declined ones, by their place in the batch."""
+        n = _EXPLAINED_AT_ONCE
         declined: dict[int, list[int]] = {}
         for i, decided in enumerate(batch):
             if decided.pd >= self._of(decided.model).threshold:
                 declined.setdefault(id(decided.model), []).append(i)
         found: dict[int, list[ReasonRecord]] = {}
-        for key, places in declined.items():
+        at_once = [(key, places[i : i + n]) for key, places in declined.items() for i in range(0, len(places), n)]
+        for key, places in at_once:
+            time.sleep(_PAUSE_S)
             try:
                 found.update(zip(places, self._known[key].explain([batch[i].features for i in places]), strict=True))
             except Exception as error:  # noqa: BLE001  # a record without reasons is better than none
@@ -87,24 +92,27 @@ class _Known:
 
     def explain(self, features: Sequence[Sequence[float]]) -> list[list[ReasonRecord]]:
         """The reasons of declined applicants, at least one."""
+        from loan_default.reasons import explain  # XGBoost takes a second, and who has no model does without it
+
         model = self._answering.model
         values = np.array(features, dtype=np.float64)
         explained = explain(
             model.booster, model.decision.calibration, model.schema, values, declined=[True] * len(values)
         )
-        return [[ReasonRecord(**dict(reason)) for reason in reasons] for reasons in explained]
+        return [
+            [ReasonRecord(r.feature, r.direction, r.contribution, r.value, r.sentence) for r in reasons]
+            for reasons in explained
+        ]
 
 
 def _line(decided: Decided, known: _Known, reasons: list[ReasonRecord] | None) -> Line:
-    time_of_day = datetime.fromtimestamp(decided.at, UTC)
-    reference = decided.reference.replace("\0", "")  # Postgres' text knows no such character
     record = Record(
         decided.decision_id,
-        time_of_day,
+        datetime.fromtimestamp(decided.at, UTC),
         decided.face,
         decided.key_id,
-        decided.request_id,
-        reference,
+        storable(decided.request_id),
+        storable(decided.reference),
         decided.pd,
         int(decided.pd >= known.threshold),
         known.band(decided.pd),
@@ -113,4 +121,4 @@ def _line(decided: Decided, known: _Known, reasons: list[ReasonRecord] | None) -
         known.shown(decided.features),
         reasons,
     )
-    return Line(decided.decision_id, time_of_day, reference, encode_record(record))
+    return Line(decided.decision_id, encode_record(record))

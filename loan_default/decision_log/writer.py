@@ -48,6 +48,11 @@ class Writer:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written at present."""
+        return None if self._trouble is None else self._trouble.explanation
+
     def append(self, decided: Decided) -> None:
         """Take a decision, or count it as dropped."""
         if len(self._waiting) < self._most_waiting:
@@ -82,7 +87,8 @@ class Writer:
     def _run(self) -> None:
         flush_at = 0.0
         while not self._closing:
-            self._wake.wait(max(0.0, flush_at - time.monotonic()))
+            if not self._groups:
+                self._wake.wait(max(0.0, flush_at - time.monotonic()))
             self._wake.clear()
             self._write_groups()
             if time.monotonic() >= flush_at:
@@ -90,7 +96,8 @@ class Writer:
                 self._tell_of_dropped()
                 self._expire_when_due()
                 flush_at = time.monotonic() + (FLUSH_INTERVAL_S if self._trouble is None else _RETRY_S)
-        self._write_groups()
+        while self._groups:
+            self._write_groups()
         self._flush()
         with suppress(Exception):  # it was told when it began, and this is the end
             self._store.close()
@@ -110,21 +117,20 @@ class Writer:
             self._held = []
 
     def _write_groups(self) -> None:
-        """Write what callers wait for: all that has come meanwhile in one go."""
-        while self._groups:
-            groups: list[Group] = []
-            decided: list[Decided] = []
-            while self._groups and len(decided) < _BATCH:
-                group = self._groups.popleft()
-                groups.append(group)
-                if not group.given_up:
-                    decided += group
-            lines = self._recorder.lines(decided)
-            error = self._keep([line for line in lines if line is not None])
-            unrecordable = frozenset(one.decision_id for one, line in zip(decided, lines, strict=True) if line is None)
-            for group in groups:
-                with suppress(RuntimeError):  # the event loop has ended, and its callers with it
-                    group.loop.call_soon_threadsafe(self._settle, group, error, unrecordable)
+        """Write what callers wait for: what has come meanwhile, in one go."""
+        groups: list[Group] = []
+        decided: list[Decided] = []
+        while self._groups and len(decided) < _BATCH:
+            group = self._groups.popleft()
+            groups.append(group)
+            if not group.given_up:
+                decided += group
+        lines = self._recorder.lines(decided)
+        error = self._keep([line for line in lines if line is not None])
+        unrecordable = frozenset(one.decision_id for one, line in zip(decided, lines, strict=True) if line is None)
+        for group in groups:
+            with suppress(RuntimeError):  # the event loop has ended, and its callers with it
+                group.loop.call_soon_threadsafe(self._settle, group, error, unrecordable)
 
     def _keep(self, lines: Sequence[Line]) -> DecisionLogUnavailable | None:
         try:

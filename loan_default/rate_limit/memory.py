@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from math import ceil
 
 from loan_default.rate_limit.window import WINDOW_S, Allowance, Window, refusal
 
@@ -42,4 +43,4 @@ class MemoryWindows:
         if remaining < 0:
             raise refusal(Window(int(window[1]), int(window[2]), left_s), self._limit, cost)
         window[2] += cost
-        return Allowance(self._limit, remaining, int(left_s) + 1)
+        return Allowance(self._limit, remaining, ceil(left_s))

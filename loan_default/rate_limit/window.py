@@ -1,7 +1,7 @@
 """The law of the limit: a sliding window that needs two counts, whatever the limit.
 
 A minute begins with the first call that finds none running. What was used in the minute before counts in proportion to
-the part of it that the last sixty seconds still cover. Decision 0009 compares it with the other known laws.
+the part of it that the last sixty seconds still cover. Decision 0011 compares it with the other known laws.
 """
 
 from math import ceil
@@ -61,7 +61,7 @@ def refusal(window: Window, limit: int, cost: int) -> RateLimited:
             reset_s,
             None,
         )
-    wait_s = max(1, ceil(window.wait_s(limit, cost)))
+    wait_s = int(window.wait_s(limit, cost)) + 1  # after that moment, not at it
     message = f"The key's limit of {limit:,} applicants a minute is used up: try again in {wait_s} s."
     if remaining:
         message = f"{cost:,} applicants are more than the {remaining:,} left of the key's limit of {limit:,} a minute: "

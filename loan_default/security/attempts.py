@@ -72,13 +72,11 @@ class FailedAttempts:
 
 
 def _network(address: str) -> str:
-    """What one stranger has at least: an IPv4 address, or 64 bits of IPv6."""
-    if ":" not in address:
-        return address
+    """What one stranger has at least: an IPv4 address, or 64 bits of IPv6. What is no address is one stranger, too."""
     try:
-        full = ipaddress.IPv6Address(address.partition("%")[0])
+        full = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
-    if full.ipv4_mapped:
-        return str(full.ipv4_mapped)
-    return str(ipaddress.IPv6Network((full, 64), strict=False))
+        return "unknown"
+    if isinstance(full, ipaddress.IPv4Address):
+        return str(full)
+    return str(full.ipv4_mapped or ipaddress.IPv6Network((full, 64), strict=False))

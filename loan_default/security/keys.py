@@ -43,7 +43,7 @@ class Keys:
         """The caller that `key` belongs to; None when it is not ours."""
         # The time of a look-up may depend on the digest, but never on how much of a key is right: to steer a digest
         # towards one of ours takes a preimage of SHA-256. So it leaks nothing, and costs the same for any number of
-        # keys, where comparing them one by one in constant time would cost 0.2 µs each.
+        # keys, where comparing them one by one in constant time would cost another 0.1 µs each.
         if len(key) > MOST_KEY_BYTES:
             return None
         return self._callers.get(hashlib.sha256(key).digest())
@@ -69,6 +69,20 @@ def load_keys(settings: Settings) -> tuple[Keys, Path | None]:
         return Keys(configured.items()), None
     path = settings.first_key_file
     return Keys([_nameless(first_key(path))]), path
+
+
+def valid_keys(settings: Settings) -> list[tuple[Caller, str]]:
+    """Who may call by these settings and files, and where each key is kept. Makes nothing: no first key either.
+
+    Raises:
+        SettingsError: a keys file is wrong.
+    """
+    named = {key.digest: (key.caller, str(settings.keys_file)) for key in _named(settings)}
+    found = {digest: (caller, "API_KEY") for digest, caller in map(_nameless, settings.api_keys)} | named
+    path = settings.first_key_file
+    if not found and path.exists():
+        return [(_nameless(first_key(path))[1], str(path))]
+    return list(found.values())
 
 
 class KeyRing:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loan_default.errors import KeysFileError
-from loan_default.security.caller import SCOPES, Caller, KeyScope
+from loan_default.security.caller import SCOPES, Caller
 from loan_default.security.first_key import new_key
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -48,7 +48,7 @@ def read_keys(path: Path) -> list[NamedKey]:
     return _parse(_read(path), path)
 
 
-def add_key(path: Path, name: str, scopes: Sequence[KeyScope]) -> str:
+def add_key(path: Path, name: str, scopes: Sequence[str]) -> str:
     """Make a key, add its hash to `path`, and return the key, which is kept nowhere.
 
     Raises:
@@ -58,8 +58,8 @@ def add_key(path: Path, name: str, scopes: Sequence[KeyScope]) -> str:
     if problem:
         raise KeysFileError(f"The name of a key {problem}.")
     held = ",".join(scope for scope in SCOPES if scope in scopes)
-    if not held:
-        raise KeysFileError(f"A key needs a scope: {' or '.join(SCOPES)}.")
+    if not held or not set(scopes) <= set(SCOPES):
+        raise KeysFileError(f"The scopes of a key are {' or '.join(SCOPES)}, or both.")
     key = new_key()
 
     def added(text: str) -> str:
@@ -165,6 +165,10 @@ def _change(path: Path, change: Callable[[str], str]) -> None:
             text = change(_read(target) if target.exists() else "")
             descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600
             try:
+                # What root changes stays readable for the server's own user.
+                owner = (target if target.exists() else target.parent).stat()
+                with suppress(PermissionError):
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
                 with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
                     file.write(text)
                     file.flush()
@@ -181,6 +185,9 @@ def _change(path: Path, change: Callable[[str], str]) -> None:
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
     """One change at a time; the lock is the kernel's and ends with the process."""
-    with target.with_name(f".{target.name}.lock").open("w") as lock:
+    lock = os.open(target.with_name(f".{target.name}.lock"), os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
