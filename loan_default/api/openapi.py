@@ -112,7 +112,8 @@ def document(applicant: type[BaseModel], example: Mapping[str, object], most: in
             "summary": "How likely is this applicant to default on the loan?",
             "description": "Calibrated probabilities of default. An unknown path is answered with 404 and a wrong "
             "method with 405, in the shape of errors of the face that was called: REST under `/api/`, BentoML's "
-            "elsewhere. A body that names a field twice is refused like one with a wrong value.",
+            "elsewhere. A body that names a field twice is refused like one with a wrong value, and so is an integer "
+            "that is written with a decimal point or an exponent.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": ".", "description": "The server that this document comes from."}],
