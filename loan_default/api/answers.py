@@ -13,7 +13,7 @@ from loan_default.reasons import MOST_REASONS, Reason
 
 
 class Explained(Prediction):
-    """The answer for one applicant, with its reasons when they were asked for."""
+    """The same with its reasons, when they were asked for."""
 
     reasons: list[Reason] = Field(
         default_factory=list, max_length=MOST_REASONS, description="With `reasons=true`: the most important first."

@@ -5,31 +5,28 @@ without a key, and there is nothing secret in them; the document itself needs on
 own page at `/` calls a tracking service on the internet, so `/` leads here instead.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loan_default.api.envelope import render_error
+from loan_default.api.envelope import Answer, Header, render_error
 from loan_default.errors import WrongMethod
 
 _FOLDER = Path(__file__).with_name("page")
 DOCUMENT_PATH = "/openapi.json"
-# What a browser loads before there is a key. BentoML serves the last ones.
+# The parts of Swagger UI that the page uses; BentoML serves them.
 SWAGGER_UI = (
     "/static_content/swagger-ui.css",
     "/static_content/swagger-ui-bundle.js",
     "/static_content/favicon-light-32x32.png",
 )
-DOCS_PATHS = ("/", "/docs", "/docs/page.css", "/docs/page.js", DOCUMENT_PATH)
-
-# What opens without a key: there is nothing of an applicant, a model or a caller in it.
-OPEN_PAGES = frozenset({*DOCS_PATHS, *SWAGGER_UI} - {DOCUMENT_PATH})
+PAGE_PATHS = ("/", "/docs", "/docs/page.css", "/docs/page.js")
+DOCS_PATHS = (*PAGE_PATHS, DOCUMENT_PATH)
+# What a browser loads before there is a key.
+OPEN_DOCS_PATHS = frozenset({*PAGE_PATHS, *SWAGGER_UI})
 
 # Nothing from elsewhere, nothing inline; `data:` is for the arrows in Swagger UI's own style sheet.
 _POLICY = (
@@ -53,13 +50,12 @@ _SAFE_HEADERS = {
 class Documentation:
     """ASGI middleware that answers the page, its parts and the document; everything else goes on.
 
-    `document` makes the OpenAPI document. It is asked once: the request type of a running service does not change.
+    `document` gives the OpenAPI document as JSON.
     """
 
-    def __init__(self, app: ASGIApp, document: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, app: ASGIApp, document: Callable[[], bytes]) -> None:
         self._app = app
         self._document = document
-        self._rendered: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
@@ -73,16 +69,19 @@ class Documentation:
         else:
             await render_error(WrongMethod("GET"), scope, receive, send)
 
-    def _answer(self, path: str) -> Response:
+    def _answer(self, path: str) -> Answer:
         if path == DOCUMENT_PATH:
-            if self._rendered is None:
-                self._rendered = json.dumps(self._document(), ensure_ascii=False).encode()
-            return Response(self._rendered, media_type="application/json", headers={"Cache-Control": "no-store"})
+            return Answer(self._document(), headers=_headers("application/json", {"Cache-Control": "no-store"}))
         if path == "/":
             # Relative, so that it holds behind a proxy that adds a prefix.
-            return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": "docs"})
+            return Answer(b"", HTTPStatus.TEMPORARY_REDIRECT, [(b"location", b"docs")])
         name, media_type = _FILES[path]
-        return Response((_FOLDER / name).read_bytes(), media_type=media_type, headers=_SAFE_HEADERS)
+        return Answer((_FOLDER / name).read_bytes(), headers=_headers(f"{media_type}; charset=utf-8", _SAFE_HEADERS))
+
+
+def _headers(content_type: str, more: Mapping[str, str]) -> list[Header]:
+    given = {"content-type": content_type, **more}
+    return [(name.lower().encode(), value.encode()) for name, value in given.items()]
 
 
 def _with_safe_headers(send: Send) -> Send:

@@ -1,20 +1,20 @@
 """Our layers around BentoML's application, from the outside in.
 
-Observe, ask for a key, answer the REST face, gate what goes on to BentoML.
+Observe, ask for a key, answer the REST face, then the documentation, refuse what nobody answers, gate what goes on to
+BentoML.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from starlette.types import ASGIApp
 
-from loan_default.api.docs_page import DOCS_PATHS, OPEN_PAGES, Documentation
+from loan_default.api.docs_page import DOCS_PATHS, OPEN_DOCS_PATHS, Documentation
 from loan_default.api.envelope import render_error
 from loan_default.api.native import MAX_LIST, NativeGate
 from loan_default.api.native_calls import NATIVE_CALLS, NativeCalls
 from loan_default.api.observe import Observe
 from loan_default.api.online import Online
-from loan_default.api.openapi import document
+from loan_default.api.openapi import Described
 from loan_default.api.rest import REST_PATHS, RestFace
 from loan_default.security import KeyRequired
 from loan_default.security.caller import KeyScope
@@ -23,8 +23,8 @@ from loan_default.security.caller import KeyScope
 SCOPES_OF_PATHS: dict[str, KeyScope | None] = {
     "/api/v1/model/reload": "operate",
     "/api/v1/model/info": None,
-    "/openapi.json": None,
     "/docs.json": None,
+    "/openapi.json": None,
     "/schema.json": None,
 }
 
@@ -33,17 +33,15 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
     """Puts the layers of one worker around an application that answers what is not ours."""
 
     def wrap(native: ASGIApp) -> ASGIApp:
-        models = online.models
-        gated = NativeCalls(NativeGate(native, online))
-        described = Documentation(gated, partial(document, models.applicant_model, models.schema.example, MAX_LIST))
-        rest = RestFace(described, online)
+        others = Documentation(NativeCalls(NativeGate(native, online)), Described(online.models, MAX_LIST))
+        rest = RestFace(others, online)
         return Observe(
             KeyRequired(
                 rest,
                 online.keys,
                 render_error,
                 scopes=SCOPES_OF_PATHS,
-                open_paths=OPEN_PAGES,
+                open_paths=OPEN_DOCS_PATHS,
                 failed_per_minute=online.settings.failed_keys_per_minute,
             ),
             [*REST_PATHS, *NATIVE_CALLS, *DOCS_PATHS],

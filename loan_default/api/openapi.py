@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document of both faces, made of the model's declaration and of the types of the answers.
 
+    Described    the document of the model that answers now
     document     all of it, as JSON-ready dictionaries
     STATUSES     which statuses each call may answer with; what a call answers beyond them is a mistake
 
@@ -7,6 +8,7 @@ Codes of errors come from `errors.py`: a status lists every code that an error o
 the components alone, because no call that is described here answers so.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -16,34 +18,36 @@ from pydantic.json_schema import models_json_schema
 
 from loan_default import __version__
 from loan_default.api.loaded import Prediction
+from loan_default.api.models import Models
 from loan_default.api.native import Detail, Refusal
 from loan_default.errors import LoanDefaultError
+from loan_default.schema import Schema
 
 Node = dict[str, Any]
 # Of (method, path).
 Calls = dict[tuple[str, str], Node]
 
 _SAFE = "^[A-Za-z0-9._:-]{1,64}$"
-# Any call that needs a key: there is none, it is wrong or without the scope, it was tried too often, the call came too
-# slowly, something went wrong, or the worker is busy.
-_ANY = (401, 403, 408, 429, 500, 503)
-_REFUSED_BODY = (413, 415)
+# What any call but those of probes may be answered with: it takes too long, the worker is busy, something is wrong.
+_ANY = (408, 500, 503)
+_KEY = (*_ANY, 401, 403, 429)
+_BODY = (413, 415)
 
 # (method, path): the statuses beside 200.
 STATUSES: Mapping[tuple[str, str], tuple[int, ...]] = {
-    ("post", "/api/v1/predict"): (*_ANY, *_REFUSED_BODY, 422),
-    ("get", "/api/v1/model/info"): _ANY,
-    ("post", "/api/v1/model/reload"): (*_ANY, 409),
-    ("post", "/predict"): (*_ANY, *_REFUSED_BODY, 400),
-    ("get", "/schema.json"): _ANY,
-    ("get", "/docs.json"): _ANY,
-    ("get", "/openapi.json"): _ANY,
+    ("post", "/api/v1/predict"): (*_KEY, *_BODY, 422),
+    ("get", "/api/v1/model/info"): _KEY,
+    ("post", "/api/v1/model/reload"): (*_KEY, 409),
+    ("post", "/predict"): (*_KEY, *_BODY, 400),
+    ("get", "/schema.json"): _KEY,
+    ("get", "/docs.json"): _KEY,
+    ("get", "/openapi.json"): _KEY,
     ("get", "/healthz"): (),
     ("get", "/livez"): (),
     ("get", "/readyz"): (503,),
     ("get", "/metrics"): (),
-    ("get", "/"): (),
-    ("get", "/docs"): (),
+    ("get", "/"): _ANY,
+    ("get", "/docs"): _ANY,
 }
 
 _SAID = {
@@ -53,13 +57,13 @@ _SAID = {
     404: "There is no such call.",
     405: "The call does not take this method; `Allow` says which it takes.",
     408: "The call was not received and answered in time.",
-    409: "The stage's model cannot take over: callers of the present one would notice. That one goes on answering.",
+    409: "The stage's model cannot take over, and why. The present one goes on answering.",
     413: "The body is larger than this call reads.",
     415: "The body is of a media type that this call does not read.",
     422: "Something in the request is not as declared; `details` names each field and what is allowed.",
-    429: "Too many calls for this key; `Retry-After` says when to come back.",
+    429: "Too many applicants for this key, or wrong keys from this address; `Retry-After` says when to come back.",
     500: "Something went wrong on the server; its log has the details under the request's id.",
-    503: "There is no model, the worker is busy, or a required log cannot be written: see the message.",
+    503: "No model is loaded, a record that must be kept cannot be, or there are too many calls at once.",
 }
 
 _TAGS = {
@@ -67,6 +71,25 @@ _TAGS = {
     "BentoML": "What BentoML's own clients call: lists in, lists out, and BentoML's shape of errors.",
     "Operations": "For probes, Prometheus and people.",
 }
+
+
+class Described:
+    """The document of what a worker answers with now, as JSON; made when asked for, and anew for other columns."""
+
+    def __init__(self, models: Models, most: int) -> None:
+        self._models = models
+        self._most = most
+        self._made: tuple[Schema, bytes] | None = None
+
+    def __call__(self) -> bytes:
+        """The document, UTF-8."""
+        loaded = self._models.loaded
+        schema = self._models.schema if loaded is None else loaded.model.schema
+        applicant = self._models.applicant_model if loaded is None else loaded.applicant_model
+        if self._made is None or self._made[0] is not schema:
+            content = document(applicant, schema.example, self._most)
+            self._made = schema, json.dumps(content, ensure_ascii=False).encode()
+        return self._made[1]
 
 
 def document(applicant: type[BaseModel], example: Mapping[str, object], most: int) -> Node:
@@ -90,7 +113,8 @@ def document(applicant: type[BaseModel], example: Mapping[str, object], most: in
             "summary": "How likely is this applicant to default on the loan?",
             "description": "Calibrated probabilities of default. An unknown path is answered with 404 and a wrong "
             "method with 405, in the shape of errors of the face that was called: REST under `/api/`, BentoML's "
-            "elsewhere. A body that names a field twice is refused like one with a wrong value.",
+            "elsewhere. A body that names a field twice is refused like one with a wrong value, and so is an integer "
+            "that is written with a decimal point or an exponent.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": ".", "description": "The server that this document comes from."}],
@@ -115,9 +139,14 @@ class Shapes:
     def __init__(self, applicant: type[BaseModel]) -> None:
         from loan_default.api import answers  # needs XGBoost, which the supervisor does without
 
-        types: list[type[BaseModel]] = [applicant, Prediction, Refusal, Detail]
-        types += [answers.Explained, answers.ModelInfo]
-        types += [answers.Alive, answers.Ready, answers.NotReady, answers.NativeError]
+        types: list[type[BaseModel]] = [
+            applicant,
+            answers.Explained,
+            Prediction,
+            Refusal,
+            answers.ModelInfo,
+        ]
+        types += [Detail, answers.Alive, answers.Ready, answers.NotReady, answers.NativeError]
         _, made = models_json_schema(
             [(one, "validation") for one in types], ref_template="#/components/schemas/{model}"
         )
@@ -173,6 +202,8 @@ def answer(status: int, description: str, schema: Node | None, media_type: str =
         headers["Allow"] = _header("Allow")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         headers |= {"Retry-After": _header("Retry-After"), **_LIMITS}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = _header("Retry-After")
     said: Node = {"description": description, "headers": headers}
     return said if schema is None else said | {"content": {media_type: {"schema": schema}}}
 
@@ -328,7 +359,7 @@ _HEADERS: Node = {
     "WWW-Authenticate": {"required": True, "schema": {"type": "string"}},
     "Allow": {"required": True, "schema": {"type": "string"}},
     "Location": {"required": True, "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": _WHOLE},
+    "Retry-After": {"description": "Seconds to wait. Left out when waiting does not help.", "schema": _WHOLE},
     "RateLimit-Limit": {"description": "Applicants that this key may have scored in a window.", "schema": _WHOLE},
     "RateLimit-Remaining": {"description": "How many of them are left.", "schema": _WHOLE},
     "RateLimit-Reset": {"description": "Seconds until there are more.", "schema": _WHOLE},
