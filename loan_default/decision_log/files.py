@@ -101,6 +101,8 @@ class FileStore:
         segment = new_segment(self._folder, decision_id)
         self._file = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._segment = segment
+        for folder in (self._folder, self._folder.parent):
+            _sync_folder(folder)
         return 0
 
     def _require_room(self, more: int) -> None:
@@ -148,6 +150,15 @@ def _write_all(file: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(file, rest) :]  # a disk that fills up takes a part, and refuses the next
+
+
+def _sync_folder(folder: Path) -> None:
+    """See to it that a power cut does not lose a new file as a whole."""
+    entries = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(entries)
+    finally:
+        os.close(entries)
 
 
 def _reason(error: OSError) -> Reason:

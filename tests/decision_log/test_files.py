@@ -223,6 +223,8 @@ def test_there_is_nothing_to_expire_in_a_folder_that_is_not_there(folder: Path) 
 
 def test_what_is_not_a_segment_is_never_removed(answers: Answers, folder: Path) -> None:
     store(folder).write(lines([decided_at(answers, 0)]), durable=False)
-    (folder / "notes.jsonl").write_text("mine")
+    names = [".retention.lock", "20200545T000000.000Z-1-00000000.jsonl", "notes.jsonl"]
+    for name in names[1:]:
+        (folder / name).write_text("mine")
     store(folder, retention_days=1).expire()
-    assert sorted(path.name for path in folder.iterdir()) == [".retention.lock", "notes.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == names
