@@ -23,6 +23,7 @@ MOST_SEGMENT_BYTES = 64 * 2**20
 # The size of the folder is looked up anew after so many bytes or seconds, so processes overshoot the limit by no more.
 _UNSEEN_BYTES = 2**20
 _UNSEEN_S = 5.0
+_UNSEEN_WHILE_FULL_S = 1.0
 # Segments removed in one go, between two writes.
 _MOST_EXPIRED = 200
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -106,7 +107,9 @@ class FileStore:
         return 0
 
     def _require_room(self, more: int) -> None:
-        if self._unseen_bytes >= _UNSEEN_BYTES or time.monotonic() - self._seen_at >= _UNSEEN_S:
+        seen_s_ago = time.monotonic() - self._seen_at
+        is_full = self._folder_bytes + more > self._most_bytes
+        if self._unseen_bytes >= _UNSEEN_BYTES or seen_s_ago >= (_UNSEEN_WHILE_FULL_S if is_full else _UNSEEN_S):
             self._folder_bytes = bytes_in(self._folder)
             self._unseen_bytes, self._seen_at = 0, time.monotonic()
         if self._folder_bytes + more > self._most_bytes:

@@ -102,6 +102,16 @@ def test_half_a_line_is_not_served(answers: Answers, folder: Path) -> None:
     assert FileArchive(folder).find(decided[1].decision_id) is None
 
 
+def test_a_line_that_is_no_record_hides_nobody(answers: Answers, folder: Path) -> None:
+    decided = [decide(answers) for _ in range(2)]
+    store(folder).write(lines(decided), durable=False)
+    (segment,) = segments(folder)
+    first, second = segment.path.read_bytes().splitlines(keepends=True)
+    segment.path.write_bytes(first.replace(b'"prediction":0', b'"prediction":x') + b"\0\xff\n" + second)
+    assert FileArchive(folder).find(decided[0].decision_id) is None
+    assert FileArchive(folder).find(decided[1].decision_id) is not None
+
+
 def test_a_segment_that_was_removed_is_not_written_to_any_more(answers: Answers, folder: Path) -> None:
     writing = store(folder)
     writing.write(lines([decide(answers)]), durable=False)
