@@ -23,6 +23,7 @@ MOST_SEGMENT_BYTES = 64 * 2**20
 # The size of the folder is looked up anew after so many bytes or seconds, so processes overshoot the limit by no more.
 _UNSEEN_BYTES = 2**20
 _UNSEEN_S = 5.0
+_UNSEEN_WHILE_FULL_S = 1.0
 # Segments removed in one go, between two writes.
 _MOST_EXPIRED = 200
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -101,10 +102,14 @@ class FileStore:
         segment = new_segment(self._folder, decision_id)
         self._file = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._segment = segment
+        for folder in (self._folder, self._folder.parent):
+            _sync_folder(folder)
         return 0
 
     def _require_room(self, more: int) -> None:
-        if self._unseen_bytes >= _UNSEEN_BYTES or time.monotonic() - self._seen_at >= _UNSEEN_S:
+        seen_s_ago = time.monotonic() - self._seen_at
+        is_full = self._folder_bytes + more > self._most_bytes
+        if self._unseen_bytes >= _UNSEEN_BYTES or seen_s_ago >= (_UNSEEN_WHILE_FULL_S if is_full else _UNSEEN_S):
             self._folder_bytes = bytes_in(self._folder)
             self._unseen_bytes, self._seen_at = 0, time.monotonic()
         if self._folder_bytes + more > self._most_bytes:
@@ -148,6 +153,15 @@ def _write_all(file: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(file, rest) :]  # a disk that fills up takes a part, and refuses the next
+
+
+def _sync_folder(folder: Path) -> None:
+    """See to it that a power cut does not lose a new file as a whole."""
+    entries = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(entries)
+    finally:
+        os.close(entries)
 
 
 def _reason(error: OSError) -> Reason:

@@ -87,10 +87,13 @@ class PostgresStore:
                 self._disconnect()  # the database may have been restarted since the last time
                 rows = self._run_once(statement, parameters)
         except psycopg.Error as error:
-            self._disconnect()
             self._why = self._database.explain(error)
-            self._retry_at = time.monotonic() + self._retry_after_s
-            self._retry_after_s = min(2 * self._retry_after_s, _LAST_RETRY_S)
+            if isinstance(error, psycopg.OperationalError):  # the others are about this statement alone
+                self._disconnect()
+                self._retry_at = time.monotonic() + self._retry_after_s
+                self._retry_after_s = min(2 * self._retry_after_s, _LAST_RETRY_S)
+            elif isinstance(error, psycopg.errors.UndefinedTable):
+                self._disconnect()  # it is made again with the next connection
             raise StoreUnavailable("database", self._why) from None  # its text may quote a record
         self._retry_after_s = _FIRST_RETRY_S
         return rows

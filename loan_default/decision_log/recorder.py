@@ -1,7 +1,7 @@
 """Turns decisions into what is kept of them, many at a time: the reasons of the declined ones in few XGBoost calls."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,7 +23,6 @@ from loan_default.schema.columns import Value
 # After so many records, or reasons of declined applicants, the thread lets others run: it would otherwise hold Python's
 # lock for 5 ms at a time, and answers would wait for it.
 _AT_A_STRETCH = 64
-_EXPLAINED_AT_ONCE = 200
 _PAUSE_S = 0.0002
 
 
@@ -35,30 +34,39 @@ class Recorder:
 
     def lines(self, batch: Sequence[Decided]) -> list[Line | None]:
         """One line for each decision, in the same order; None for one that cannot be recorded."""
-        reasons = self._reasons(batch)
+        failed: dict[str, str] = {}
+        reasons = self._reasons(batch, self._declined(batch, failed))
         lines: list[Line | None] = []
         for i, decided in enumerate(batch):
             if i % _AT_A_STRETCH == _AT_A_STRETCH - 1:
                 time.sleep(_PAUSE_S)
             try:
                 lines.append(_line(decided, self._of(decided.model), reasons.get(i)))
-            except Exception as error:  # noqa: BLE001  # one bad record must not take the others with it
-                # Only the kind of error: its text may quote the record.
-                logger.error("Decision {} cannot be recorded: {}", decided.decision_id, type(error).__name__)
+            except Exception as error:  # noqa: BLE001  # one bad decision must not take the others with it
+                failed[decided.decision_id] = type(error).__name__
                 lines.append(None)
+        if failed:
+            # Only the kind of error: its text may quote the record.
+            one = next(iter(failed.items()))
+            logger.error("Decision log: {} decisions cannot be recorded, among them {}", len(failed), one)
         self._forget_all_but(batch)
         return lines
 
-    def _reasons(self, batch: Sequence[Decided]) -> dict[int, list[ReasonRecord]]:
-        """The reasons of the declined ones, by their place in the batch."""
-        n = _EXPLAINED_AT_ONCE
-        declined: dict[int, list[int]] = {}
+    def _declined(self, batch: Sequence[Decided], failed: dict[str, str]) -> dict[int, list[int]]:
+        """The places of the declined ones in the batch, by model."""
+        places: dict[int, list[int]] = {}
         for i, decided in enumerate(batch):
-            if decided.pd >= self._of(decided.model).threshold:
-                declined.setdefault(id(decided.model), []).append(i)
+            try:
+                if decided.pd >= self._of(decided.model).threshold:
+                    places.setdefault(id(decided.model), []).append(i)
+            except Exception as error:  # noqa: BLE001  # as in `lines`
+                failed[decided.decision_id] = type(error).__name__
+        return places
+
+    def _reasons(self, batch: Sequence[Decided], declined: dict[int, list[int]]) -> dict[int, list[ReasonRecord]]:
+        """The reasons of the declined ones, by their place in the batch."""
         found: dict[int, list[ReasonRecord]] = {}
-        at_once = [(key, places[i : i + n]) for key, places in declined.items() for i in range(0, len(places), n)]
-        for key, places in at_once:
+        for key, places in _stretches(declined):
             time.sleep(_PAUSE_S)
             try:
                 found.update(zip(places, self._known[key].explain([batch[i].features for i in places]), strict=True))
@@ -105,20 +113,28 @@ class _Known:
         ]
 
 
+def _stretches(places: dict[int, list[int]]) -> Iterator[tuple[int, list[int]]]:
+    """The same in lists of at most `_AT_A_STRETCH`."""
+    for key, all_of_it in places.items():
+        for i in range(0, len(all_of_it), _AT_A_STRETCH):
+            yield key, all_of_it[i : i + _AT_A_STRETCH]
+
+
 def _line(decided: Decided, known: _Known, reasons: list[ReasonRecord] | None) -> Line:
+    decision_id, at, request_id, key_id, reference, face, pd, features, _ = decided
     record = Record(
-        decided.decision_id,
-        datetime.fromtimestamp(decided.at, UTC),
-        decided.face,
-        decided.key_id,
-        storable(decided.request_id),
-        storable(decided.reference),
-        decided.pd,
-        int(decided.pd >= known.threshold),
-        known.band(decided.pd),
+        decision_id,
+        datetime.fromtimestamp(at, UTC),
+        face,
+        key_id,
+        storable(request_id),
+        storable(reference),
+        pd,
+        int(pd >= known.threshold),
+        known.band(pd),
         known.threshold,
         known.record,
-        known.shown(decided.features),
+        known.shown(features),
         reasons,
     )
-    return Line(decided.decision_id, encode_record(record))
+    return Line(decision_id, encode_record(record))

@@ -73,10 +73,9 @@ def segments(folder: Path) -> Iterator[Segment]:
         return
     with entries:
         for entry in entries:
-            named = _NAME.fullmatch(entry.name)
-            if named is not None:
-                start = datetime.strptime(named[1], _TIME).replace(tzinfo=UTC)
-                yield Segment(Path(entry.path), round(start.timestamp() * 1000))
+            start_ms = _start_of(entry.name)
+            if start_ms is not None:
+                yield Segment(Path(entry.path), start_ms)
 
 
 def bytes_in(folder: Path) -> int:
@@ -93,3 +92,15 @@ def bytes_in(folder: Path) -> int:
             except FileNotFoundError:
                 continue  # removed between being listed and being asked
     return total
+
+
+def _start_of(name: str) -> int | None:
+    """The time that a segment's name tells; None for a file that is none."""
+    named = _NAME.fullmatch(name)
+    if named is None:
+        return None
+    try:
+        start = datetime.strptime(named[1], _TIME).replace(tzinfo=UTC)
+    except ValueError:  # the 45th of May
+        return None
+    return round(start.timestamp() * 1000)

@@ -42,7 +42,7 @@ class Writer:
         self._held: list[Line] = []  # taken from `_waiting`, not written yet
         self._trouble: StoreUnavailable | None = None
         self._dropped = self._told_of_dropped = 0
-        self._tell_at = self._expire_at = 0.0
+        self._flush_at = self._tell_at = self._expire_at = 0.0
 
     def start(self) -> None:
         """Start the thread."""
@@ -85,17 +85,16 @@ class Writer:
             logger.error("Decision log: {} decisions were lost at the end of the process", left)
 
     def _run(self) -> None:
-        flush_at = 0.0
         while not self._closing:
             if not self._groups:
-                self._wake.wait(max(0.0, flush_at - time.monotonic()))
+                self._wake.wait(max(0.0, self._flush_at - time.monotonic()))
             self._wake.clear()
             self._write_groups()
-            if time.monotonic() >= flush_at:
+            if time.monotonic() >= self._flush_at:
                 self._flush()
                 self._tell_of_dropped()
                 self._expire_when_due()
-                flush_at = time.monotonic() + (FLUSH_INTERVAL_S if self._trouble is None else _RETRY_S)
+                self._flush_at = time.monotonic() + (FLUSH_INTERVAL_S if self._trouble is None else _RETRY_S)
         while self._groups:
             self._write_groups()
         self._flush()

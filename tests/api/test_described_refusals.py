@@ -60,7 +60,7 @@ def holds(of: dict[str, Any], method: str, path: str, answer: httpx.Response) ->
         (422, REST, SENT, b"{}"),
         (422, REST, SENT, b"{"),
         (422, REST, {**SENT, "x-applicant-reference": "a b"}, b"{}"),
-        (422, NATIVE, {**SENT, "x-applicant-reference": "a b"}, b"{}"),
+        (400, NATIVE, {**SENT, "x-applicant-reference": "a b"}, b"{}"),
         (404, "/api/v1/nothing", SENT, b"{}"),
         (405, "/api/v1/model/info", SENT, b"{}"),
     ],

@@ -102,6 +102,16 @@ def test_half_a_line_is_not_served(answers: Answers, folder: Path) -> None:
     assert FileArchive(folder).find(decided[1].decision_id) is None
 
 
+def test_a_line_that_is_no_record_hides_nobody(answers: Answers, folder: Path) -> None:
+    decided = [decide(answers) for _ in range(2)]
+    store(folder).write(lines(decided), durable=False)
+    (segment,) = segments(folder)
+    first, second = segment.path.read_bytes().splitlines(keepends=True)
+    segment.path.write_bytes(first.replace(b'"prediction":0', b'"prediction":x') + b"\0\xff\n" + second)
+    assert FileArchive(folder).find(decided[0].decision_id) is None
+    assert FileArchive(folder).find(decided[1].decision_id) is not None
+
+
 def test_a_segment_that_was_removed_is_not_written_to_any_more(answers: Answers, folder: Path) -> None:
     writing = store(folder)
     writing.write(lines([decide(answers)]), durable=False)
@@ -223,6 +233,8 @@ def test_there_is_nothing_to_expire_in_a_folder_that_is_not_there(folder: Path) 
 
 def test_what_is_not_a_segment_is_never_removed(answers: Answers, folder: Path) -> None:
     store(folder).write(lines([decided_at(answers, 0)]), durable=False)
-    (folder / "notes.jsonl").write_text("mine")
+    names = [".retention.lock", "20200545T000000.000Z-1-00000000.jsonl", "notes.jsonl"]
+    for name in names[1:]:
+        (folder / name).write_text("mine")
     store(folder, retention_days=1).expire()
-    assert sorted(path.name for path in folder.iterdir()) == [".retention.lock", "notes.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == names

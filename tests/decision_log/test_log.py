@@ -191,6 +191,33 @@ def test_a_full_disk_is_counted_leaves_whole_lines_and_recovers(
     assert ["cannot be written" in messages[0], "is written again" in messages[1]] == [True, True]
 
 
+def test_what_cannot_be_written_at_the_end_is_counted_and_told(
+    settings: Settings, answers: Answers, folder: Path
+) -> None:
+    folder.parent.mkdir(parents=True)
+    folder.write_text("in the way")
+    before = count("dropped", reason="shutdown")
+    with logged() as messages, opened(settings) as log:
+        for _ in range(3):
+            log.append(decide(answers))
+    assert count("dropped", reason="shutdown") == before + 3
+    assert "3 decisions were lost at the end" in messages[-1]
+
+
+def test_at_the_size_limit_required_refuses_and_goes_on_when_there_is_room(
+    required: Settings, answers: Answers, folder: Path
+) -> None:
+    folder.mkdir(parents=True)
+    archived_soon = folder / "20260101T000000.000Z-1-00000000.jsonl"
+    archived_soon.write_bytes(b" " * 2**20)
+    with logged() as messages, opened(required.model_copy(update={"decision_log_max_mib": 1})) as log:
+        assert isinstance(asyncio.run(answered(log, [decide(answers)]))[0], DecisionLogUnavailable)
+        assert archived_soon.exists()
+        archived_soon.unlink()
+        wait_for(lambda: asyncio.run(answered(log, [decide(answers)])) == [None], within_s=4)
+    assert "raise DECISION_LOG_MAX_MIB" in messages[0]
+
+
 class Slow:
     """A store that takes a while, as a database behind a broken network does."""
 
