@@ -8,8 +8,8 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Mapping
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -92,6 +92,15 @@ def registered_version(settings: Settings, name: str) -> Registered:
     except (mlflow.exceptions.MlflowException, IndexError):
         raise NoSuchVersion(f"There is no version {name!r} of {REGISTERED_NAME} in the registry.") from None
     return Registered(str(found.version), str(found.run_id))
+
+
+@contextmanager
+def model_files(settings: Settings, registered: Registered) -> Iterator[Path]:
+    """A registered version's files for `LoanModel.load`, in a folder of their own; the BentoML store stays as it is."""
+    mlflow = mlflow_here(settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = f"models:/{REGISTERED_NAME}/{registered.version}"
+        yield Path(mlflow.artifacts.download_artifacts(source, dst_path=scratch)) / "artifacts" / LOAN_MODEL_FOLDER
 
 
 def aliased(settings: Settings, stage: Stage) -> Registered | None:

@@ -291,6 +291,13 @@ def test_a_version_is_found_by_its_number_or_by_its_run(shop: Settings, versions
             registry.registered_version(shop, unknown)
 
 
+def test_a_version_is_read_without_importing_it(shop: Settings, versions: list[Registered]) -> None:
+    with registry.model_files(shop, versions[1]) as folder:
+        assert LoanModel.load(folder).about.run_id == versions[1].run_id
+    assert not folder.exists()
+    assert not list((shop.bentoml_store / "models").iterdir())
+
+
 # What an interruption leaves behind
 
 

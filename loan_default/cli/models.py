@@ -141,11 +141,12 @@ def _evaluate(settings: Settings, data: Path, stage: Stage, as_json: bool) -> No
 
 def _reproduce(settings: Settings, run: str, data: Path, as_json: bool) -> None:
     from loan_default.model import LoanModel
-    from loan_default.registry import import_into_bentoml, registered_version
+    from loan_default.registry import model_files, registered_version
     from loan_default.training.reproduce import differences, train_again
 
     registered = registered_version(settings, run)
-    model = LoanModel.load(import_into_bentoml(settings, registered).model_folder)
+    with model_files(settings, registered) as folder:
+        model = LoanModel.load(folder)
     different = differences(model, train_again(model, data))
     if as_json:
         content = {"version": registered.version, "run_id": registered.run_id, "differences": different}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -217,8 +217,8 @@ def test_a_file_that_cannot_be_measured_is_refused(
 
 @pytest.fixture
 def stored(desk: Desk, promoted: Served, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The registry's versions are all in the BentoML store."""
-    monkeypatch.setattr(registry, "import_into_bentoml", lambda *_: promoted)
+    """Every version of the registry is the promoted model."""
+    monkeypatch.setattr(registry, "model_files", lambda *_: nullcontext(promoted.model_folder))
     return desk
 
 
