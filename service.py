@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import bentoml
 from bentoml.exceptions import ServiceUnavailable
+from pydantic import BaseModel
 
 from loan_default.api.front import Front
 from loan_default.api.layers import around
 from loan_default.api.loaded import Prediction
-from loan_default.api.native import MAX_LIST, NativeFace, Refusal, Row, packed_model
+from loan_default.api.native import MAX_LIST, Refusal, argument, packed_model, predict_in_process
 from loan_default.api.online import Online
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
 from loan_default.logs import configure_logging
@@ -31,11 +32,10 @@ os.environ.pop("BENTOML_CONTAINERIZED", None)
 
 _settings = read_settings()
 _online = Online(_settings, Path(__file__).resolve().parent)
-_native = NativeFace(_online)
 if TYPE_CHECKING:
-    Applications = list[Row]
+    Applications = list[BaseModel]
 else:
-    Applications = _native.argument()
+    Applications = argument(_online.models.applicant_model)
 
 
 @bentoml.service(
@@ -65,7 +65,7 @@ class LoanDefault:
     async def predict(self, applications: Applications) -> list[Prediction | Refusal]:
         """Score a list of applicants; the answers come in the same order, and a bad row answers for itself."""
         try:
-            return await _native.predict(applications)
+            return await predict_in_process(_online, applications)
         except (ModelUnavailable, DecisionLogUnavailable) as error:
             raise ServiceUnavailable(error.message) from error
 

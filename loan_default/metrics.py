@@ -30,8 +30,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 PREDICTIONS = Counter("loan_predictions_total", "Applicants scored online, by face (rest or native).", ["face"])
 PREDICTION_SECONDS = Histogram(
     "loan_prediction_duration_seconds",
-    "Time of a call of the model, which scores all rows that arrived together, by face.",
-    ["face"],
+    "Time of a call of the model, which scores all rows that arrived together.",
     buckets=_SECONDS,
 )
 RESULTS = Counter("loan_prediction_result_total", "Applicants scored online, by risk band.", ["default_risk"])

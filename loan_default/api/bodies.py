@@ -15,6 +15,7 @@ from loan_default.schema.applicant import Encoder
 # One applicant has a few hundred bytes; this leaves room for the widest declaration.
 MAX_APPLICANT_BYTES = 64 * 1024
 _LONGEST_ECHO = 64
+GIVEN_TWICE = "is given more than once; give it once"
 
 
 class ApplicantReader:
@@ -31,19 +32,26 @@ class ApplicantReader:
         Raises:
             UnsupportedMediaType, BodyTooLarge, MalformedBody, InvalidApplicant: with what would be right.
         """
-        require_json(scope)
-        body = await read_limited(receive, MAX_APPLICANT_BYTES)
+        check_headers(scope, MAX_APPLICANT_BYTES)
+        return self.parse(await read_limited(receive, MAX_APPLICANT_BYTES))
+
+    def parse(self, body: bytes) -> list[float]:
+        """The same from one applicant as JSON.
+
+        Raises:
+            MalformedBody, InvalidApplicant: with what would be right.
+        """
         try:
             applicant = self._model.model_validate_json(body)
         except ValidationError as error:
-            raise self.explained(error) from None
+            raise self._explained(error) from None
         # JSON allows a field twice, and readers disagree on which one counts. Every pair has a colon, and few values
         # have one: only when the numbers differ is it worth a second, slower look.
         if body.count(b":") != len(applicant.model_fields_set):
             self._require_distinct(body)
         return self._encoder.row(applicant)
 
-    def explained(self, error: ValidationError) -> MalformedBody | InvalidApplicant:
+    def _explained(self, error: ValidationError) -> MalformedBody | InvalidApplicant:
         """What is wrong with an applicant, field by field, without its values."""
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         if problems[0]["type"] == "json_invalid":
@@ -53,12 +61,10 @@ class ApplicantReader:
         return _invalid([self._detail(problem) for problem in problems])
 
     def _require_distinct(self, body: bytes) -> None:
-        pairs: list[tuple[str, object]] = json.loads(body, object_pairs_hook=list)
-        names = [name for name, _ in pairs]
+        names = [name for name, _ in json.loads(body, object_pairs_hook=list)]
         twice = [name for name in self._allowed if names.count(name) > 1]
         if twice:
-            problem = "is given more than once; give it once"
-            raise _invalid([{"field": f, "problem": problem, "allowed": self._allowed[f]} for f in twice])
+            raise _invalid([{"field": f, "problem": GIVEN_TWICE, "allowed": self._allowed[f]} for f in twice])
 
     def _detail(self, problem: Any) -> Detail:
         field = str(problem["loc"][0])
@@ -76,14 +82,20 @@ class ApplicantReader:
         return "the fields " + ", ".join(self._allowed)
 
 
-def require_json(scope: Scope) -> None:
-    """Raises UnsupportedMediaType unless the body is announced as JSON."""
+def check_headers(scope: Scope, limit: int) -> None:
+    """Refuse by its headers a request whose body is not JSON, or longer than `limit` bytes.
+
+    Raises:
+        UnsupportedMediaType, BodyTooLarge: with what would be right.
+    """
+    is_json = False
     for name, value in scope["headers"]:
         if name == b"content-type":
-            if value == b"application/json" or value.partition(b";")[0].strip().lower() == b"application/json":
-                return
-            break
-    raise UnsupportedMediaType("Send JSON, with `Content-Type: application/json`.")
+            is_json = value == b"application/json" or value.partition(b";")[0].strip().lower() == b"application/json"
+        elif name == b"content-length" and int(value) > limit:  # the server has checked that it is a number
+            raise _too_large(limit)
+    if not is_json:
+        raise UnsupportedMediaType("Send JSON, with `Content-Type: application/json`.")
 
 
 async def read_limited(receive: Receive, limit: int) -> bytes:
@@ -101,11 +113,15 @@ async def read_limited(receive: Receive, limit: int) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         if len(body) > limit:
-            raise BodyTooLarge(f"The body is larger than {limit:,} bytes.")
+            raise _too_large(limit)
         if not message.get("more_body"):
             return bytes(body)
         message = await receive()
         body += message.get("body", b"")
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit:,} bytes.")
 
 
 def _invalid(details: Sequence[Detail]) -> InvalidApplicant:

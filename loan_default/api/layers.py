@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from loan_default.api.docs_page import DOCS_PATHS, OPEN_DOCS_PATHS, Documentation
 from loan_default.api.envelope import render_error
-from loan_default.api.native import MAX_LIST, NativeGate
+from loan_default.api.native import MAX_LIST, NativeFace
 from loan_default.api.native_calls import NATIVE_CALLS, NativeCalls
 from loan_default.api.observe import Observe
 from loan_default.api.online import Online
@@ -33,7 +33,7 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
     """Puts the layers of one worker around an application that answers what is not ours."""
 
     def wrap(native: ASGIApp) -> ASGIApp:
-        others = Documentation(NativeCalls(NativeGate(native, online)), Described(online.models, MAX_LIST))
+        others = Documentation(NativeFace(NativeCalls(native), online), Described(online.models, MAX_LIST))
         rest = RestFace(others, online)
         return Observe(
             KeyRequired(

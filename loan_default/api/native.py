@@ -1,36 +1,44 @@
-"""BentoML's own face: the type that `predict` takes, the gate in front of it, and the model that a Bento packs.
+"""BentoML's own face: `POST /predict`, a list in and a list out, as BentoML's clients call it.
 
-BentoML batches the lists of concurrent callers into one call of `predict`. So each row must answer for itself: it is
-checked alone, a bad one becomes a `Refusal` in its place, and it remembers the call that it came with.
+BentoML's dispatcher makes batches by waiting for more callers, up to 70 ms for one who is alone, and a bad
+row fails its whole batch. So a list is answered here, by the scorer that both faces share: it scores what arrives in the
+same turn of the event loop together and waits for nobody (docs/decisions/0013). Each row is checked alone, and a bad one
+becomes a `Refusal` in its place. The method that BentoML declares is for its schema, and for callers in this process.
 """
 
-from contextvars import ContextVar
-from typing import Annotated, Any, Literal, NamedTuple
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import bentoml
 import click
 import msgspec
 from bentoml.exceptions import NotFound
-from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from loan_default.api.bodies import ApplicantReader, read_limited, require_json
+from loan_default.api.bodies import check_headers, read_limited
 from loan_default.api.call import Call, call_of
-from loan_default.api.envelope import Header, refusal
-from loan_default.api.loaded import Prediction
+from loan_default.api.envelope import Answer, json_answer, refusal
+from loan_default.api.loaded import Loaded, Prediction
 from loan_default.api.online import Online
 from loan_default.api.records import record_all
-from loan_default.errors import LoanDefaultError, ModelUnavailable
-from loan_default.rate_limit import UNLIMITED, headers
-from loan_default.schema.applicant import Encoder
-from loan_default.security.caller import CALLER
+from loan_default.api.scorer import Score
+from loan_default.errors import Busy, InvalidApplicant, LoanDefaultError, MalformedBody, ModelUnavailable
+from loan_default.rate_limit import headers
 
 # Room for the longest list of the widest applicants.
 MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_LIST = 1000
+# Applicants of all lists that a worker has in hand, so that the last of them is answered within about half a second.
+MOST_ROWS = 20_000
+# Rows that are checked at a stretch: about a millisecond, in which other callers wait.
+_STRETCH = 200
 
-_PREDICT = "/predict"
+PREDICT_PATH = "/predict"
+_IN_PROCESS = Call("", "in-process", "")
 
 
 class Detail(BaseModel):
@@ -49,133 +57,113 @@ class Refusal(BaseModel):
     details: list[Detail] = Field(description="One for each wrong field.")
 
 
-class Row(NamedTuple):
-    """An applicant of a list, or why there is none, and the call that it came with."""
-
-    applicant: BaseModel | None
-    refusal: Refusal | None
-    call: Call
-
-
-# The call that is being answered, for the rows that BentoML makes of its body.
-_call: ContextVar[Call] = ContextVar("call")
-_NO_CALL = Call("", "", "")
-
-
-class NativeFace:
-    """Answers `predict` for rows of several calls at once."""
-
-    def __init__(self, online: Online) -> None:
-        self._online = online
-        models = online.models
-        self._reader = ApplicantReader(models.schema, models.applicant_model, Encoder(models.schema))
-
-    def argument(self) -> Any:
-        """The type of `predict`'s argument: a list of 1 to `MAX_LIST` applicants, each checked alone.
-
-        In BentoML's schema and documentation it is a list of applicants.
-        """
-        applicant: Any = self._online.models.applicant_model
-        row: Any = Annotated[applicant, WrapValidator(self._checked)]
-        return Annotated[list[row], Field(min_length=1, max_length=MAX_LIST)]
-
-    async def predict(self, rows: list[Row]) -> list[Prediction | Refusal]:
-        """An answer for each row, in the same order.
-
-        Raises:
-            ModelUnavailable, DecisionLogUnavailable: nothing can be answered now.
-        """
-        loaded = self._online.require_loaded()
-        answers: list[Prediction | Refusal | None] = [row.refusal for row in rows]
-        good: list[tuple[int, list[float]]] = []  # places in the list, and what is scored there
-        for i, row in enumerate(rows):
-            if row.applicant is not None:
-                try:
-                    good.append((i, loaded.row(row.applicant)))
-                except ValidationError as error:
-                    answers[i] = self._refusal(error)
-        scores = loaded.scorer.score([numbers for _, numbers in good], "native") if good else []
-        calls = [rows[i].call for i, _ in good]
-        ids = await record_all(self._online.log, loaded, scores, calls)
-        for (i, _), score, decision_id in zip(good, scores, ids, strict=True):
-            answers[i] = Prediction.model_construct(**loaded.answer(score, decision_id))
-        return [answer for answer in answers if answer is not None]
-
-    def _checked(self, given: Any, check: ValidatorFunctionWrapHandler) -> Row:
-        call = _call.get(_NO_CALL)
-        try:
-            checked = check(given)
-        except ValidationError as error:
-            return Row(None, self._refusal(error), call)
-        # BentoML applies an annotation of list elements twice, one inside the other.
-        return checked if isinstance(checked, Row) else Row(checked, None, call)
-
-    def _refusal(self, error: ValidationError) -> Refusal:
-        said = self._reader.explained(error)
-        return Refusal(message=said.message, details=[Detail.model_validate(detail) for detail in said.details])
-
-
-class _List(msgspec.Struct):
-    applications: list[msgspec.Raw]
-
-
-class NativeGate:
-    """ASGI middleware in front of BentoML's router: bounds bodies, and counts the applicants of a list."""
-
-    def __init__(self, app: ASGIApp, online: Online) -> None:
-        self._app = app
-        self._online = online
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one ASGI call."""
-        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
-            await self._app(scope, receive, send)
-            return
-        allowance = UNLIMITED
-        try:
-            if scope["path"] == _PREDICT:
-                self._online.require_loaded()
-                require_json(scope)
-                _call.set(call_of(scope))
-            body = await read_limited(receive, MAX_LIST_BYTES)
-            if scope["path"] == _PREDICT:
-                allowance = await self._online.limits.take(scope[CALLER].key_id, rows_in(body))
-        except LoanDefaultError as error:
-            await refusal(error, scope["path"])(scope, receive, send)
-            return
-        except ClientDisconnect:
-            return
-        await self._app(scope, _replayed(body, receive), _with_headers(send, headers(allowance)))
-
-
-def rows_in(body: bytes) -> int:
-    """How many applicants a body of `predict` holds; 1 for what is no such list, which BentoML refuses."""
-    try:
-        return max(1, len(_decode(body).applications))
-    except msgspec.DecodeError:
-        return 1
+class _List(msgspec.Struct, forbid_unknown_fields=True):
+    applications: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=MAX_LIST)]
 
 
 _decode = msgspec.json.Decoder(_List).decode
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was read already, then whatever comes next."""
-    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+class NativeFace:
+    """Answers `POST /predict`; everything else goes on to BentoML."""
 
-    async def replayed() -> Message:
-        return first.pop() if first else await receive()
+    def __init__(self, app: ASGIApp, online: Online) -> None:
+        self._app = app
+        self._online = online
+        self._rows_in_hand = 0
 
-    return replayed
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI call."""
+        if scope["type"] != "http" or (scope["path"], scope["method"]) != (PREDICT_PATH, "POST"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            answer = await self._answer(scope, receive)
+        except LoanDefaultError as error:
+            answer = refusal(error, PREDICT_PATH)
+        except ClientDisconnect:
+            return
+        await answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        online = self._online
+        loaded = online.require_loaded()
+        call = call_of(scope)
+        check_headers(scope, MAX_LIST_BYTES)
+        body = await read_limited(receive, MAX_LIST_BYTES)
+        rows = _rows(body)
+        allowance = await online.limits.take(call.key_id, len(rows))
+        if self._rows_in_hand + len(rows) > MOST_ROWS:
+            raise Busy("Too many applicants at once; try again in a second.")
+        self._rows_in_hand += len(rows)
+        try:
+            answers = await self._score(loaded, rows, call)
+        finally:
+            self._rows_in_hand -= len(rows)
+        return json_answer(answers, headers=headers(allowance))
+
+    async def _score(self, loaded: Loaded, rows: Sequence[msgspec.Raw], call: Call) -> list[dict[str, Any]]:
+        answers: list[dict[str, Any]] = []
+        places: list[int] = []
+        good: list[list[float]] = []
+        for i, row in enumerate(rows):
+            if i % _STRETCH == _STRETCH - 1:
+                await asyncio.sleep(0)
+            try:
+                good.append(loaded.reader.parse(bytes(row)))
+            except (InvalidApplicant, MalformedBody) as error:
+                answers.append({"error": InvalidApplicant.code, "message": error.message, "details": error.details})
+            else:
+                places.append(i)
+                answers.append({})
+        if good:
+            scores = await loaded.scorer.submit(good, "native")
+            ids = await record_all(self._online.log, loaded, scores, [call] * len(scores))
+            for i, score, decision_id in zip(places, scores, ids, strict=True):
+                answers[i] = loaded.answer(score, decision_id)
+        return answers
 
 
-def _with_headers(send: Send, more: list[Header]) -> Send:
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *more]
-        await send(message)
+async def predict_in_process(online: Online, applications: Sequence[BaseModel]) -> list[Prediction | Refusal]:
+    """An answer for each validated applicant of a caller in this process.
 
-    return sent
+    Raises:
+        ModelUnavailable, DecisionLogUnavailable: nothing can be answered now.
+    """
+    loaded = online.require_loaded()
+    scores: list[Score] = await loaded.scorer.submit([loaded.row(one) for one in applications], "native")
+    ids = await record_all(online.log, loaded, scores, [_IN_PROCESS] * len(scores))
+    return [Prediction(**loaded.answer(*pair)) for pair in zip(scores, ids, strict=True)]
+
+
+def argument(applicant: type[BaseModel]) -> Any:
+    """The type of `predict`'s argument: a list of 1 to `MAX_LIST` applicants."""
+    return Annotated[list[applicant], Field(min_length=1, max_length=MAX_LIST)]  # type: ignore[valid-type]
+
+
+def _rows(body: bytes) -> list[msgspec.Raw]:
+    """The applicants of a body, unread.
+
+    Raises:
+        MalformedBody: it is no list of 1 to `MAX_LIST`, or two of them.
+    """
+    try:
+        rows = _decode(body).applications
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise MalformedBody(
+            f'The body must be JSON, {{"applications": [ … ]}} with 1 to {MAX_LIST:,} applicants: {_why(error)}.'
+        ) from None
+    # JSON allows a name twice, and readers disagree on which counts. Outside of the rows there is one name.
+    if body.count(b":") != 1 + sum(bytes(row).count(b":") for row in rows):
+        names = [name for name, _ in json.loads(body, object_pairs_hook=list)]
+        if len(names) > 1:
+            raise MalformedBody("`applications` is given more than once; give it once.")
+    return rows
+
+
+def _why(error: Exception) -> str:
+    """What is wrong, without anything that was sent."""
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def packed_model(online: Online) -> bentoml.models.BentoModel | None:

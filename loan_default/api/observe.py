@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loan_default.api.envelope import Header, refusal
 from loan_default.api.in_progress import CALL_SECONDS, InProgress
-from loan_default.errors import Busy, TooSlow
+from loan_default.errors import Busy, LoanDefaultError, TooSlow
 from loan_default.logs import request_id
 from loan_default.metrics import HTTP_REQUESTS, HTTP_SECONDS, method_label
 
@@ -99,6 +99,11 @@ class Observe:
             if status == _NO_ANSWER:
                 late = TooSlow(f"The request was not received and answered within {CALL_SECONDS:g} seconds.")
                 await refusal(late, path)(scope, receive, send_with_id)
+        except Exception:  # noqa: BLE001  # the last resort
+            logger.exception("Unexpected error")
+            if status == _NO_ANSWER:
+                unknown = LoanDefaultError("Something went wrong here; the log has the details.")
+                await refusal(unknown, path)(scope, receive, send_with_id)
         finally:
             self._in_progress.leave(task)
             self._count(scope["method"], path, status, time.perf_counter() - started)

@@ -31,7 +31,7 @@ class Predict:
         call = call_of(scope)
         allowance = await online.limits.take(call.key_id, 1)
         applicant = await loaded.reader.read(scope, receive)
-        score = await loaded.scorer.submit(applicant, with_reasons)
+        [score] = await loaded.scorer.submit([applicant], "rest", with_reasons)
         decision_id: str | None = None
         if online.log.enabled:
             decided = decision(score, call, "rest", loaded)

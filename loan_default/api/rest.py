@@ -63,9 +63,6 @@ class RestFace:
         except ClientDisconnect:
             logger.debug("The caller went away before its body had arrived")
             return
-        except Exception:  # noqa: BLE001  # the last resort: log it, answer in our shape
-            logger.exception("Unexpected error")
-            answer = failure(LoanDefaultError("Something went wrong here; the log has the details."))
         await answer(scope, receive, send)
 
     @staticmethod

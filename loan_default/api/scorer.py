@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # at run time XGBoost comes with the model: the supervisor do
     from loan_default.model import LoanModel
     from loan_default.reasons import Reason
 
+Face = Literal["rest", "native"]
+Rows = Sequence[Sequence[float]]
+
 
 class Score(NamedTuple):
     """The calibrated PD of one applicant, the features it was computed from, and the reasons when they were asked for.
@@ -31,7 +34,13 @@ class Score(NamedTuple):
     reasons: "list[Reason] | None" = None
 
 
-Face = Literal["rest", "native"]
+class _Waiting(NamedTuple):
+    """The rows of one call, which are scored at the end of this turn."""
+
+    rows: Rows
+    face: Face
+    with_reasons: bool
+    answer: asyncio.Future[list[Score]]
 
 
 class Scorer:
@@ -39,30 +48,63 @@ class Scorer:
 
     def __init__(self, model: "LoanModel") -> None:
         self._model = model
-        # Looked up once, and moved once for all rows of a call: a counter costs as much as parsing an applicant.
+        self._waiting: list[_Waiting] = []
+        # Looked up once, and moved once for all rows of a turn: a counter costs as much as parsing an applicant.
         self._predictions = {face: PREDICTIONS.labels(face) for face in ("rest", "native")}
-        self._seconds = {face: PREDICTION_SECONDS.labels(face) for face in ("rest", "native")}
         self._results = [RESULTS.labels(band) for band in ("Low", "Medium", "High")]
-        self._waiting: list[tuple[Sequence[float], bool, asyncio.Future[Score]]] = []
 
-    def submit(self, applicant: Sequence[float], with_reasons: bool = False) -> asyncio.Future[Score]:
-        """Score one validated applicant: its columns in the schema's order. Call from within the event loop."""
+    def submit(self, rows: Rows, face: Face, with_reasons: bool = False) -> asyncio.Future[list[Score]]:
+        """Score validated applicants, at least one: rows of columns in the schema's order.
+
+        Call it from within the event loop.
+        """
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Score] = loop.create_future()
+        answer: asyncio.Future[list[Score]] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._flush)
-        self._waiting.append((applicant, with_reasons, answer))
+        self._waiting.append(_Waiting(rows, face, with_reasons, answer))
         return answer
 
-    def score(self, applicants: Sequence[Sequence[float]], face: Face) -> list[Score]:
-        """Score several applicants, at least one, at once, and count them for a face."""
+    def _flush(self) -> None:
+        batch, self._waiting = self._waiting, []
+        try:
+            scores = self._score([row for waiting in batch for row in waiting.rows])
+            self._explain(batch, scores)
+        except Exception as error:  # noqa: BLE001  # each caller gets the error, or would wait for ever
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
+            return
+        start = 0
+        counts = {"rest": 0, "native": 0}
+        for rows, face, _, answer in batch:
+            end = start + len(rows)
+            if not answer.done():  # the caller may have gone away
+                answer.set_result(scores[start:end])
+            counts[face] += end - start
+            start = end
+        for counted, n in counts.items():
+            if n:
+                self._predictions[counted].inc(n)
+
+    def _score(self, rows: Rows) -> list[Score]:
         started = time.perf_counter()
-        values = self._model.features.values(np.array(applicants, dtype=np.float64))
+        values = self._model.features.values(np.array(rows, dtype=np.float64))
         pds = self._model.pd_of_features(values.astype(np.float32))
-        self._seconds[face].observe(time.perf_counter() - started)
-        self._predictions[face].inc(len(pds))
+        PREDICTION_SECONDS.observe(time.perf_counter() - started)
         self._count_bands(pds)
         return [Score(pd, row) for pd, row in zip(pds.tolist(), values.tolist(), strict=True)]
+
+    def _explain(self, batch: Sequence[_Waiting], scores: list[Score]) -> None:
+        """Add the reasons to the scores of those who asked for them."""
+        if not any(waiting.with_reasons for waiting in batch):
+            return
+        asked = [waiting.with_reasons for waiting in batch for _ in waiting.rows]
+        places = [i for i, wanted in enumerate(asked) if wanted]
+        rows = [row for waiting in batch for row in waiting.rows if waiting.with_reasons]
+        reasons = self._model.explain(np.array(rows, dtype=np.float64))
+        for i, of_row in zip(places, reasons, strict=True):
+            scores[i] = scores[i]._replace(reasons=of_row)
 
     def _count_bands(self, pds: NDArray[np.float64]) -> None:
         decision = self._model.decision
@@ -71,21 +113,3 @@ class Scorer:
         for counter, n in zip(self._results, (len(pds) - above_low, above_low - high, high), strict=True):
             if n:
                 counter.inc(float(n))
-
-    def _flush(self) -> None:
-        batch, self._waiting = self._waiting, []
-        try:
-            scores = self.score([applicant for applicant, _, _ in batch], "rest")
-            asked = [i for i, (_, with_reasons, _) in enumerate(batch) if with_reasons]
-            if asked:
-                reasons = self._model.explain(np.array([batch[i][0] for i in asked], dtype=np.float64))
-                for i, of_row in zip(asked, reasons, strict=True):
-                    scores[i] = scores[i]._replace(reasons=of_row)
-        except Exception as error:  # noqa: BLE001  # each caller gets the error, or would wait for ever
-            for _, _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(error)
-            return
-        for (_, _, answer), score in zip(batch, scores, strict=True):
-            if not answer.done():  # the caller may have gone away
-                answer.set_result(score)

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from loan_default.api.scorer import Scorer
+from loan_default.api.scorer import Score, Scorer
 from loan_default.model import LoanModel
 
 
@@ -31,8 +31,8 @@ def test_concurrent_callers_each_get_their_own_answer_from_one_call(counting: Co
     scorer = Scorer(counting)
 
     async def all_at_once() -> list[float]:
-        scores = await asyncio.gather(*(scorer.submit(applicant) for applicant in applicants))
-        return [score.pd for score in scores]
+        scores = await asyncio.gather(*(scorer.submit([applicant], "rest") for applicant in applicants))
+        return [score.pd for [score] in scores]
 
     answers = asyncio.run(all_at_once())
     assert counting.calls == [100]
@@ -40,17 +40,40 @@ def test_concurrent_callers_each_get_their_own_answer_from_one_call(counting: Co
 
 
 def test_the_features_come_with_the_score(loan_model: LoanModel) -> None:
-    (score,) = Scorer(loan_model).score([[1.0, 500.0, 1000.0]], "rest")
-    assert score.features == [1.0, 500.0, 1000.0, 0.5]
+    async def one() -> list[float]:
+        [score] = await Scorer(loan_model).submit([[1.0, 500.0, 1000.0]], "rest")
+        return score.features
+
+    assert asyncio.run(one()) == [1.0, 500.0, 1000.0, 0.5]
+
+
+def test_lists_and_single_rows_of_one_turn_share_a_call_and_reasons_go_to_who_asked(counting: CountingModel) -> None:
+    scorer = Scorer(counting)
+    rows = [[1.0, 9000.0 * i, 50_000.0] for i in range(6)]
+
+    async def mixed() -> list[list[Score]]:
+        return await asyncio.gather(
+            scorer.submit(rows[:3], "native"),
+            scorer.submit([rows[3]], "rest", with_reasons=True),
+            scorer.submit([rows[4]], "rest"),
+            scorer.submit([rows[5]], "rest", with_reasons=True),
+        )
+
+    found = asyncio.run(mixed())
+    scores = [score for of_call in found for score in of_call]
+    assert counting.calls[0] == 6
+    assert [score.pd for score in scores] == counting.pd(np.array(rows)).tolist()
+    expected = counting.explain(np.array(rows))
+    assert [score.reasons for score in scores] == [None, None, None, expected[3], None, expected[5]]
 
 
 def test_a_caller_that_went_away_does_not_disturb_the_others(loan_model: LoanModel) -> None:
     scorer = Scorer(loan_model)
 
     async def one_leaves() -> float:
-        leaving, staying = scorer.submit([1, 2, 3]), scorer.submit([0, 20_000, 100_000])
+        leaving, staying = scorer.submit([[1, 2, 3]], "rest"), scorer.submit([[0, 20_000, 100_000]], "rest")
         leaving.cancel()
-        return (await staying).pd
+        return (await staying)[0].pd
 
     assert asyncio.run(one_leaves()) == loan_model.pd(np.array([[0, 20_000, 100_000.0]]))[0]
 
@@ -59,8 +82,8 @@ def test_an_error_reaches_every_caller_and_the_next_batch_works(loan_model: Loan
     scorer = Scorer(loan_model)
 
     async def broken_then_fine() -> tuple[list[object], float]:
-        broken = await asyncio.gather(scorer.submit([1.0]), scorer.submit([1.0]), return_exceptions=True)
-        return list(broken), (await scorer.submit([1, 2, 3])).pd
+        broken = await asyncio.gather(*(scorer.submit([[1.0]], "rest") for _ in range(2)), return_exceptions=True)
+        return list(broken), (await scorer.submit([[1, 2, 3]], "rest"))[0].pd
 
     broken, pd = asyncio.run(broken_then_fine())
     assert all(isinstance(answer, Exception) for answer in broken)
