@@ -24,9 +24,10 @@ Node = dict[str, Any]
 Calls = dict[tuple[str, str], Node]
 
 _SAFE = "^[A-Za-z0-9._:-]{1,64}$"
-# Any call that needs a key: there is none, it is wrong or without the scope, it was tried too often, the call came too
-# slowly, something went wrong, or the worker is busy.
-_ANY = (401, 403, 408, 429, 500, 503)
+# Any call but those of probes: it came too slowly, something went wrong, or the worker is busy.
+_UNDER_WAY = (408, 500, 503)
+# Any call that needs a key besides: there is none, it is wrong or without the scope, or it was tried too often.
+_ANY = (*_UNDER_WAY, 401, 403, 429)
 _REFUSED_BODY = (413, 415)
 
 # (method, path): the statuses beside 200.
@@ -42,8 +43,8 @@ STATUSES: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("get", "/livez"): (),
     ("get", "/readyz"): (503,),
     ("get", "/metrics"): (),
-    ("get", "/"): (),
-    ("get", "/docs"): (),
+    ("get", "/"): _UNDER_WAY,
+    ("get", "/docs"): _UNDER_WAY,
 }
 
 _SAID = {
@@ -53,11 +54,11 @@ _SAID = {
     404: "There is no such call.",
     405: "The call does not take this method; `Allow` says which it takes.",
     408: "The call was not received and answered in time.",
-    409: "The stage's model cannot take over: callers of the present one would notice. That one goes on answering.",
+    409: "The stage's model cannot take over, and why. The present one goes on answering.",
     413: "The body is larger than this call reads.",
     415: "The body is of a media type that this call does not read.",
     422: "Something in the request is not as declared; `details` names each field and what is allowed.",
-    429: "Too many calls for this key; `Retry-After` says when to come back.",
+    429: "Too many applicants for this key, or wrong keys from this address; `Retry-After` says when to come back.",
     500: "Something went wrong on the server; its log has the details under the request's id.",
     503: "There is no model, the worker is busy, or a required log cannot be written: see the message.",
 }
@@ -90,7 +91,8 @@ def document(applicant: type[BaseModel], example: Mapping[str, object], most: in
             "summary": "How likely is this applicant to default on the loan?",
             "description": "Calibrated probabilities of default. An unknown path is answered with 404 and a wrong "
             "method with 405, in the shape of errors of the face that was called: REST under `/api/`, BentoML's "
-            "elsewhere. A body that names a field twice is refused like one with a wrong value.",
+            "elsewhere. A body that names a field twice is refused like one with a wrong value, and so is an integer "
+            "that is written with a decimal point or an exponent.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": ".", "description": "The server that this document comes from."}],
@@ -173,6 +175,8 @@ def answer(status: int, description: str, schema: Node | None, media_type: str =
         headers["Allow"] = _header("Allow")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         headers |= {"Retry-After": _header("Retry-After"), **_LIMITS}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = _header("Retry-After")
     said: Node = {"description": description, "headers": headers}
     return said if schema is None else said | {"content": {media_type: {"schema": schema}}}
 
@@ -328,7 +332,7 @@ _HEADERS: Node = {
     "WWW-Authenticate": {"required": True, "schema": {"type": "string"}},
     "Allow": {"required": True, "schema": {"type": "string"}},
     "Location": {"required": True, "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": _WHOLE},
+    "Retry-After": {"description": "Seconds to wait. Left out when waiting does not help.", "schema": _WHOLE},
     "RateLimit-Limit": {"description": "Applicants that this key may have scored in a window.", "schema": _WHOLE},
     "RateLimit-Remaining": {"description": "How many of them are left.", "schema": _WHOLE},
     "RateLimit-Reset": {"description": "Seconds until there are more.", "schema": _WHOLE},

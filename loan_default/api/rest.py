@@ -86,7 +86,7 @@ class RestFace:
         before = self._online.require_loaded().served.version
         loaded = await self._online.models.take_up(for_all=True)
         told = "was already answering" if loaded.served.version == before else f"answers instead of {before}"
-        return success(loaded.info(), f"Version {loaded.served.version} {told}.")
+        return success(self._online.model_info(), f"Version {loaded.served.version} {told}.")
 
     async def _alive(self, _: Scope, __: Receive) -> Answer:
         """The process runs."""

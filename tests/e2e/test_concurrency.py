@@ -74,6 +74,9 @@ def answers(url: str, requests: Sequence[bytes]) -> list[tuple[int, bytes]]:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
             found[i] = int(head[9:12]), await reader.readexactly(length)
+            if b"\r\nconnection: close\r\n" in head:  # now and then, so that the workers share the connections
+                writer.close()
+                reader, writer = await asyncio.open_connection(at.hostname, at.port)
         writer.close()
         await writer.wait_closed()
 
