@@ -29,6 +29,8 @@ _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}").fullmatch
 _UNKNOWN_ROUTE = "other"
 # The caller hung up before there was an answer; nginx's number for it.
 _NO_ANSWER = 499
+# How uvloop says that the caller hung up; for requests sent ahead, uvicorn does not notice.
+_CLOSED = "the handler is closed"
 _CLOSE: Header = (b"connection", b"close")
 
 
@@ -92,21 +94,31 @@ class Observe:
                 )
             else:
                 await self._app(scope, receive, send_with_id)
-        except asyncio.CancelledError:
-            if not self._in_progress.was_overdue(task):
-                raise
-            task.uncancel()
-            if status == _NO_ANSWER:
-                late = TooSlow(f"The request was not received and answered within {CALL_SECONDS:g} seconds.")
-                await refusal(late, path)(scope, receive, send_with_id)
-        except Exception:  # noqa: BLE001  # the last resort
-            logger.exception("Unexpected error")
-            if status == _NO_ANSWER:
-                unknown = LoanDefaultError("Something went wrong here; the log has the details.")
-                await refusal(unknown, path)(scope, receive, send_with_id)
+        except (asyncio.CancelledError, Exception) as problem:  # noqa: BLE001  # the last resort
+            error = self._failed(task, problem)
+            if error is None:
+                status = _NO_ANSWER
+            elif status == _NO_ANSWER:
+                await refusal(error, path)(scope, receive, send_with_id)
         finally:
             self._in_progress.leave(task)
             self._count(scope["method"], path, status, time.perf_counter() - started)
+
+    def _failed(self, task: "asyncio.Task[object]", problem: BaseException) -> LoanDefaultError | None:
+        """What to say of a call that ended with `problem`; None when nobody listens any more.
+
+        Raises:
+            CancelledError: the server itself cancelled the call.
+        """
+        if isinstance(problem, asyncio.CancelledError):
+            if not self._in_progress.was_overdue(task):
+                raise problem
+            task.uncancel()
+            return TooSlow(f"The request was not received and answered within {CALL_SECONDS:g} seconds.")
+        if isinstance(problem, RuntimeError) and _CLOSED in str(problem):
+            return None
+        logger.opt(exception=problem).error("Unexpected error")
+        return LoanDefaultError("Something went wrong here; the log has the details.")
 
     def _count(self, method: str, path: str, status: int, seconds: float) -> None:
         method = method_label(method)

@@ -80,10 +80,10 @@ class RestFace:
 
     async def _reload(self, _: Scope, __: Receive) -> Answer:
         """Take up the model that is promoted now, in all workers."""
-        before = self._online.require_loaded().served.version
-        loaded = await self._online.models.take_up(for_all=True)
-        told = "was already answering" if loaded.served.version == before else f"answers instead of {before}"
-        return success(self._online.model_info(), f"Version {loaded.served.version} {told}.")
+        before = self._online.models.loaded
+        after = await self._online.models.take_up(for_all=True)
+        told = "was already answering" if after is before else "answers from now on"
+        return success(self._online.model_info(), f"Version {after.served.version} {told}.")
 
     async def _alive(self, _: Scope, __: Receive) -> Answer:
         """The process runs."""

@@ -1,6 +1,7 @@
 """The coalescing scorer: everyone gets their own answer, in one XGBoost call per turn of the event loop."""
 
 import asyncio
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_lists_and_single_rows_of_one_turn_share_a_call_and_reasons_go_to_who_as
     scorer = Scorer(counting)
     rows = [[1.0, 9000.0 * i, 50_000.0] for i in range(6)]
 
-    async def mixed() -> list[list[Score]]:
+    async def mixed() -> Sequence[list[Score]]:
         return await asyncio.gather(
             scorer.submit(rows[:3], "native"),
             scorer.submit([rows[3]], "rest", with_reasons=True),

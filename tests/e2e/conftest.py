@@ -19,8 +19,13 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture(scope="session")
 def server(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`bentoml serve service:LoanDefault` with two workers and no limit of calls."""
+    """`bentoml serve service:LoanDefault` with two workers, and no limit of calls or wrong keys."""
     log = tmp_path_factory.mktemp("server") / "log"
-    variables = {**installation.environment, "WORKERS": "2", "RATE_LIMIT_PER_MINUTE": "0"}
+    variables = {
+        **installation.environment,
+        "WORKERS": "2",
+        "RATE_LIMIT_PER_MINUTE": "0",
+        "FAILED_KEYS_PER_MINUTE": "0",
+    }
     with serving(["bentoml", "serve", "service:LoanDefault"], variables, ROOT, log) as running:
         yield running
