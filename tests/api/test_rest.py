@@ -158,7 +158,7 @@ def test_an_unknown_path_is_404_and_a_wrong_method_405(face: Face) -> None:
 
 
 def test_what_is_not_ours_goes_on_to_bentoml(face: Face) -> None:
-    answer = face.call("POST", "/predict", headers={**KEY, "content-type": "application/json"})
+    answer = face.call("GET", "/schema.json", headers=KEY)
     assert answer.text == "BentoML's own face"
 
 
