@@ -2,7 +2,7 @@
 
 BentoML's dispatcher makes batches by waiting for more callers, up to 70 ms for one who is alone, and a bad row fails
 its whole batch. So a list is answered here, by the scorer that both faces share: it scores together what arrives in the
-same turn of the event loop, and waits for nobody (docs/decisions/0013). Each row is checked alone, and a bad one becomes
+same turn of the event loop, waiting for nobody (docs/decisions/0013). Each row is checked alone, and a bad one becomes
 a `Refusal` in its place. The method that BentoML declares is for its schema, and for callers in this process.
 """
 
