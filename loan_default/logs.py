@@ -82,4 +82,5 @@ def _take_over_standard_logging() -> None:
     for name in ("bentoml", "uvicorn", "uvicorn.error", "uvicorn.access"):
         named = logging.getLogger(name)
         named.handlers = []
-        named.propagate = True
+        # Without anybody to hear it, uvicorn does not format a line for each request; `Observe` logs what failed.
+        named.propagate = name != "uvicorn.access"
