@@ -36,6 +36,7 @@ MAX_LIST = 1000
 MOST_ROWS = 20_000
 # Rows that are checked at a stretch: about a millisecond, in which other callers wait.
 _STRETCH = 200
+_LONGEST_REASON = 200
 
 PREDICT_PATH = "/predict"
 _IN_PROCESS = Call("", "in-process", "")
@@ -162,8 +163,8 @@ def _rows(body: bytes) -> list[msgspec.Raw]:
 
 
 def _why(error: Exception) -> str:
-    """What is wrong, without anything that was sent."""
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    """What is wrong, with nothing that was sent but the beginning of a name that is not known."""
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:_LONGEST_REASON]
 
 
 def packed_model(online: Online) -> bentoml.models.BentoModel | None:

@@ -41,7 +41,7 @@ def app() -> Starlette:
     return Starlette(routes=[Route("/", endpoint)], middleware=middleware)
 
 
-async def call(app: ASGIApp) -> bytes:
+async def call(app: ASGIApp, path: str = "/") -> bytes:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -50,9 +50,9 @@ async def call(app: ASGIApp) -> bytes:
     async def receive() -> Message:
         return {"type": "http.request", "body": b""}
 
-    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "root_path": ""}
-    await app(scope, receive, send)
-    return bytes(sent[-1]["body"])
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [], "root_path": ""}
+    await app({**scope, "server": ("127.0.0.1", 1), "scheme": "http"}, receive, send)
+    return b"".join(message.get("body", b"") for message in sent)
 
 
 async def start(app: ASGIApp) -> None:
@@ -96,28 +96,5 @@ def test_bentomls_application_starts_in_a_way_that_front_can_use(
     asyncio.run(start(app))
     assert type(app.middleware_stack).__qualname__.startswith("layer.<locals>")
     ORDER.clear()
-    assert json.loads(asyncio.run(call_schema(app)))["name"] == "Bare"
+    assert json.loads(asyncio.run(call(app, "/schema.json")))["name"] == "Bare"
     assert ORDER == ["ours"]
-
-
-async def call_schema(app: ASGIApp) -> bytes:
-    sent: list[Message] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b""}
-
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/schema.json",
-        "query_string": b"",
-        "headers": [],
-        "root_path": "",
-        "server": ("127.0.0.1", 1),
-        "scheme": "http",
-    }
-    await app(scope, receive, send)
-    return b"".join(message.get("body", b"") for message in sent)
