@@ -34,7 +34,11 @@ def test_the_curl_line_gets_the_answer_that_is_shown(server: Server, tmp_path: P
     (tmp_path / "state" / "api_key").write_text(KEY)
     command = line.replace("http://127.0.0.1:3000", server.url)
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True)
-    assert json.loads(done.stdout) == shown(ANSWER)
+    answer = json.loads(done.stdout)
+    ids = [content["data"].pop("decision_id") for content in (answer, ANSWER)]
+    assert ids[0] != ids[1]
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+    assert answer == shown(ANSWER)
 
 
 def test_the_refusal_is_the_one_that_is_shown(server: Server) -> None:
