@@ -263,7 +263,12 @@ def _rest_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
 
 def _native_calls(shapes: Shapes, example: Mapping[str, object], most: int) -> Calls:
     applications = {"type": "array", "items": shapes.named("Applicant"), "minItems": 1, "maxItems": most}
-    request = {"type": "object", "required": ["applications"], "properties": {"applications": applications}}
+    request = {
+        "type": "object",
+        "required": ["applications"],
+        "properties": {"applications": applications},
+        "additionalProperties": False,
+    }
     rows = {
         "type": "array",
         "items": {"anyOf": [shapes.named("Prediction"), shapes.named("Refusal")]},
