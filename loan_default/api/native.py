@@ -1,9 +1,9 @@
 """BentoML's own face: `POST /predict`, a list in and a list out, as BentoML's clients call it.
 
 BentoML's dispatcher makes batches by waiting for more callers, up to 70 ms for one who is alone, and a bad row fails
-its whole batch. So a list is answered here, by the scorer that both faces share: it scores together what arrives in the
-same turn of the event loop, and waits for nobody (docs/decisions/0013). Each row is checked alone, and a bad one becomes
-a `Refusal` in its place. The method that BentoML declares is for its schema, and for callers in this process.
+its whole batch. So a list is answered here, by the scorer that both faces share: it scores together what arrives in
+the same turn of the event loop, and waits for nobody (docs/decisions/0013). Each row is checked alone, and a bad one
+becomes a `Refusal` in its place. The method that BentoML declares is for its schema, and for callers in this process.
 """
 
 import asyncio
@@ -34,8 +34,9 @@ MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_LIST = 1000
 # Applicants of all lists that a worker has in hand, so that the last of them is answered within about half a second.
 MOST_ROWS = 20_000
-# Rows that are checked at a stretch: about a millisecond, in which other callers wait.
-_STRETCH = 200
+# Rows are checked at a stretch up to so many bytes: a few milliseconds at most, in which other callers wait.
+_STRETCH_BYTES = 32 * 1024
+_LEAST_OF_A_ROW = 128  # the shortest one makes work, too
 
 PREDICT_PATH = "/predict"
 _IN_PROCESS = Call("", "in-process", "")
@@ -106,11 +107,15 @@ class NativeFace:
         answers: list[dict[str, Any]] = []
         places: list[int] = []
         good: list[list[float]] = []
+        checked = 0
         for i, row in enumerate(rows):
-            if i % _STRETCH == _STRETCH - 1:
+            text = bytes(row)
+            checked += max(len(text), _LEAST_OF_A_ROW)
+            if checked > _STRETCH_BYTES:
+                checked = 0
                 await asyncio.sleep(0)
             try:
-                good.append(loaded.reader.parse(bytes(row)))
+                good.append(loaded.reader.parse(text))
             except (InvalidApplicant, MalformedBody) as error:
                 answers.append({"error": InvalidApplicant.code, "message": error.message, "details": error.details})
             else:
