@@ -276,8 +276,8 @@ def _native_calls(shapes: Shapes, example: Mapping[str, object], most: int) -> C
             "tags": ["BentoML"],
             "operationId": "native_predict",
             "summary": "Score a list of applicants",
-            "description": f"1 to {most:,} applicants, batched with those of other callers. An applicant who cannot be "
-            "scored gets a refusal in the same place of the list; the others are scored.",
+            "description": f"1 to {most:,} applicants, scored together with those of other callers. An applicant who "
+            "cannot be scored gets a refusal in the same place of the list; the others are scored.",
             "parameters": _CALLERS_HEADERS,
             "requestBody": _body(request, "The declaration's example, alone in a list", {"applications": [example]}),
             "responses": {"200": scored},
