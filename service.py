@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from loan_default.api.front import Front
 from loan_default.api.layers import around
 from loan_default.api.loaded import Prediction
-from loan_default.api.native import MAX_LIST, Refusal, argument, packed_model, predict_in_process
+from loan_default.api.native import MAX_LIST, Refusal, argument, predict_in_process
 from loan_default.api.online import Online
+from loan_default.api.packing import packed_model
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from face import KEY, Face
 
+from loan_default.api import native
 from loan_default.api.bodies import MAX_APPLICANT_BYTES
 from loan_default.served import Served
 from loan_default.settings import Settings
@@ -45,3 +46,13 @@ def test_a_row_is_no_longer_than_an_applicant_alone(face: Face) -> None:
 def test_the_longest_list_is_answered_in_order(face: Face) -> None:
     found = answers(face, *[GOOD, "{}"] * 500)
     assert [set(answer) >= {"probability"} for answer in found] == [True, False] * 500
+
+
+def test_bodies_of_all_callers_together_are_bounded(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "MOST_BYTES", 500)
+    assert answers(face, *[GOOD] * 5)
+    for _ in range(2):  # what was refused is given back
+        answer = face.call("POST", "/predict", content=f'{{"applications": [{", ".join([GOOD] * 10)}]}}', headers=SENT)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "Too much" in answer.json()["error"]
+    assert answers(face, *[GOOD] * 5)
