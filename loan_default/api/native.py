@@ -138,7 +138,7 @@ class NativeFace:
                 answers.append({})
         if good:
             scores = await loaded.scorer.submit(good, "native")
-            ids = await record_all(self._online.log, loaded, scores, [call] * len(scores))
+            ids = await record_all(self._online.log, loaded, "native", scores, call)
             for i, score, decision_id in zip(places, scores, ids, strict=True):
                 answers[i] = loaded.answer(score, decision_id)
         return answers
@@ -152,7 +152,7 @@ async def predict_in_process(online: Online, applications: Sequence[BaseModel]) 
     """
     loaded = online.require_loaded()
     scores: list[Score] = await loaded.scorer.submit([loaded.row(one) for one in applications], "native")
-    ids = await record_all(online.log, loaded, scores, [_IN_PROCESS] * len(scores))
+    ids = await record_all(online.log, loaded, "native", scores, _IN_PROCESS)
     return [Prediction(**loaded.answer(*pair)) for pair in zip(scores, ids, strict=True)]
 
 
