@@ -18,11 +18,13 @@ from pydantic import BaseModel
 from loan_default.api.front import Front
 from loan_default.api.layers import around
 from loan_default.api.loaded import Prediction
-from loan_default.api.native import MAX_LIST, Refusal, argument, packed_model, predict_in_process
+from loan_default.api.native import MAX_LIST, Refusal, argument, predict_in_process
 from loan_default.api.online import Online
+from loan_default.api.packing import packed_model
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
+from loan_default.supervisor import keep_commands_private
 
 _TIMEOUT_S = 10
 
@@ -30,6 +32,7 @@ _TIMEOUT_S = 10
 # nothing as long as another worker lives. Without this variable, which its images set, it does.
 os.environ.pop("BENTOML_CONTAINERIZED", None)
 
+keep_commands_private()
 _settings = read_settings()
 _online = Online(_settings, Path(__file__).resolve().parent)
 if TYPE_CHECKING:

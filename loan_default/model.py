@@ -13,6 +13,7 @@ Nothing here needs MLflow or BentoML: `registry.py` says where the folder is.
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -126,8 +127,7 @@ class LoanModel:
         taken, declared = _features(booster), list(zip(schema.feature_names, schema.feature_types, strict=True))
         if taken != declared:
             raise ModelFileError(
-                f"The model in {folder.name} takes the features {taken}, its schema.json declares {declared}; "
-                "train it again."
+                f"The stored model takes the features {taken}, its schema.json declares {declared}; train it again."
             )
         return cls.assemble(
             schema, booster, _read(folder / "decision.json", Decision), _read(folder / "about.json", About)
@@ -150,22 +150,28 @@ def _check_files(folder: Path) -> None:
     try:
         actual = {name: _sha256(folder / name) for name in _FILES}
     except OSError as error:
-        raise ModelFileError(f"The model in {folder} is incomplete: {error}") from error
+        raise _incomplete(error) from error
     if actual != expected:
         wrong = ", ".join(name for name in _FILES if actual[name] != expected.get(name)) or _CHECKSUMS
-        raise ModelFileError(f"The model in {folder} was altered after it was trained (checksum of: {wrong}).")
+        raise ModelFileError(f"The stored model was altered after it was trained (checksum of: {wrong}).")
 
 
 def _checksums(path: Path) -> dict[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelFileError(f"The model in {path.parent} is incomplete: {error}") from error
+        raise _incomplete(error) from error
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is not JSON: {error}") from error
+        raise ModelFileError(f"{path.name} of the stored model is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ModelFileError(f"{path} must hold a checksum for each file by name.")
+        raise ModelFileError(f"{path.name} of the stored model must hold a checksum for each file by name.")
     return content
+
+
+def _incomplete(error: OSError) -> ModelFileError:
+    # Its name, never its place: `/readyz` tells this to strangers.
+    name = Path(os.fsdecode(error.filename)).name if error.filename else "a file"
+    return ModelFileError(f"The stored model is incomplete: {name}: {error.strerror}.")
 
 
 def _read_booster(path: Path, threads: int) -> xgb.Booster:

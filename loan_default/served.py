@@ -149,14 +149,19 @@ def pointed(settings: Settings, stage: Stage) -> Served:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
-            f"The pointer {pointer.name} cannot be read ({error}): promote a model again."
+            f"The pointer {pointer.name} cannot be read ({_reason(error)}): promote a model again."
         ) from error
     if not served.model_folder.is_dir():
         raise ModelUnavailable(
-            f"{served.tag} is promoted to {stage}, but is not in the BentoML store "
-            f"{settings.bentoml_store}: check BENTOML_HOME and STATE_DIR, or train again."
+            f"{served.tag} is promoted to {stage}, but is not in the BentoML store: check BENTOML_HOME and STATE_DIR, "
+            "or train again."
         )
     return served
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, without the file's place: `/readyz` tells it to strangers."""
+    return str(error.strerror) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
 
 def _pinned(manifest: Path) -> Served:

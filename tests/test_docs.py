@@ -82,6 +82,17 @@ def test_the_architecture_page_names_every_module_or_its_room() -> None:
         assert f"loan_default/{room}/" in page
 
 
+def test_the_security_review_has_the_ten_items_and_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "security-review.md").read_text()
+    sections = re.split(r"^## API(\d+) ", page, flags=re.MULTILINE)
+    assert sections[1::2] == [str(number) for number in range(1, 11)]
+    for text in sections[2::2]:
+        named = re.findall(r"^- `([\w/]+\.py)::(test_\w+)`$", text, re.MULTILINE)
+        assert named
+        for file, name in named:
+            assert f"def {name}(" in (ROOT / "tests" / file).read_text(), name
+
+
 def test_json_examples_of_the_readme_are_json() -> None:
     blocks = re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL)
     assert len(blocks) == 2

@@ -15,6 +15,8 @@ from loan_default.schema.applicant import Encoder
 # One applicant has a few hundred bytes; this leaves room for the widest declaration.
 MAX_APPLICANT_BYTES = 64 * 1024
 _LONGEST_ECHO = 64
+# Fields that nobody declared are told one by one up to so many, lest an answer be a hundred times as long as its body.
+_MOST_UNKNOWN = 20
 GIVEN_TWICE = "is given more than once; give it once"
 
 
@@ -41,6 +43,8 @@ class ApplicantReader:
         Raises:
             MalformedBody, InvalidApplicant: with what would be right.
         """
+        if len(body) > MAX_APPLICANT_BYTES:  # a row of a list, of which nobody has looked at the length yet
+            raise InvalidApplicant(f"An applicant must be at most {MAX_APPLICANT_BYTES:,} bytes of JSON.")
         try:
             applicant = self._model.model_validate_json(body)
         except ValidationError as error:
@@ -53,6 +57,11 @@ class ApplicantReader:
 
     def _explained(self, error: ValidationError) -> MalformedBody | InvalidApplicant:
         """What is wrong with an applicant, field by field, without its values."""
+        count = error.error_count()
+        if count > len(self._allowed) + _MOST_UNKNOWN:
+            return InvalidApplicant(
+                f"An applicant must be a JSON object with {self._fields()}; this one has {count:,} problems."
+            )
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         if problems[0]["type"] == "json_invalid":
             return MalformedBody(f"The body is not JSON: {problems[0]['msg'].removeprefix('Invalid JSON: ')}.")

@@ -1,7 +1,7 @@
 """Our layers around BentoML's application, from the outside in.
 
-Observe, ask for a key, answer the REST face, then the documentation, refuse what nobody answers, gate what goes on to
-BentoML.
+Observe, ask for a key, answer the REST face, the documentation, BentoML's face; refuse what nobody answers, and hand
+the few calls that are left to BentoML.
 """
 
 from collections.abc import Callable

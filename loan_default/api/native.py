@@ -1,9 +1,9 @@
 """BentoML's own face: `POST /predict`, a list in and a list out, as BentoML's clients call it.
 
 BentoML's dispatcher makes batches by waiting for more callers, up to 70 ms for one who is alone, and a bad row fails
-its whole batch. So a list is answered here, by the scorer that both faces share: it scores together what arrives in the
-same turn of the event loop, waiting for nobody (docs/decisions/0013). Each row is checked alone, and a bad one becomes
-a `Refusal` in its place. The method that BentoML declares is for its schema, and for callers in this process.
+its whole batch. So a list is answered here, by the scorer that both faces share: it scores together what arrives in
+the same turn of the event loop, and waits for nobody (docs/decisions/0013). Each row is checked alone, and a bad one
+becomes a `Refusal` in its place. The method that BentoML declares is for its schema, and for callers in this process.
 """
 
 import asyncio
@@ -11,13 +11,10 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-import bentoml
-import click
 import msgspec
-from bentoml.exceptions import NotFound
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loan_default.api.bodies import check_headers, read_limited
 from loan_default.api.call import Call, call_of
@@ -26,7 +23,7 @@ from loan_default.api.loaded import Loaded, Prediction
 from loan_default.api.online import Online
 from loan_default.api.records import record_all
 from loan_default.api.scorer import Score
-from loan_default.errors import Busy, InvalidApplicant, LoanDefaultError, MalformedBody, ModelUnavailable
+from loan_default.errors import Busy, InvalidApplicant, LoanDefaultError, MalformedBody
 from loan_default.rate_limit import headers
 
 # Room for the longest list of the widest applicants.
@@ -34,9 +31,12 @@ MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_LIST = 1000
 # Applicants of all lists that a worker has in hand, so that the last of them is answered within about half a second.
 MOST_ROWS = 20_000
-# Rows that are checked at a stretch: about a millisecond, in which other callers wait.
-_STRETCH = 200
+# Bytes of their bodies that a worker has in hand: a thousand callers at once could otherwise fill the machine's memory.
+MOST_BYTES = 128 * 1024 * 1024
+# Rows are checked at a stretch up to so many bytes: a few milliseconds at most, in which other callers wait.
+_STRETCH_BYTES = 32 * 1024
 _LONGEST_REASON = 200
+_LEAST_OF_A_ROW = 128  # the shortest one makes work, too
 
 PREDICT_PATH = "/predict"
 _IN_PROCESS = Call("", "in-process", "")
@@ -72,6 +72,7 @@ class NativeFace:
         self._app = app
         self._online = online
         self._rows_in_hand = 0
+        self._bytes_in_hand = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
@@ -87,13 +88,28 @@ class NativeFace:
         await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        online = self._online
-        loaded = online.require_loaded()
+        loaded = self._online.require_loaded()
         call = call_of(scope)
         check_headers(scope, MAX_LIST_BYTES)
-        body = await read_limited(receive, MAX_LIST_BYTES)
-        rows = _rows(body)
-        allowance = await online.limits.take(call.key_id, len(rows))
+        arrived = 0
+
+        async def counted() -> Message:
+            nonlocal arrived
+            message = await receive()
+            more = len(message.get("body", b""))
+            arrived += more
+            self._bytes_in_hand += more
+            if self._bytes_in_hand > MOST_BYTES:
+                raise Busy("Too much is being sent at once; try again in a second.")
+            return message
+
+        try:
+            return await self._answer_rows(_rows(await read_limited(counted, MAX_LIST_BYTES)), loaded, call)
+        finally:
+            self._bytes_in_hand -= arrived
+
+    async def _answer_rows(self, rows: Sequence[msgspec.Raw], loaded: Loaded, call: Call) -> Answer:
+        allowance = await self._online.limits.take(call.key_id, len(rows))
         if self._rows_in_hand + len(rows) > MOST_ROWS:
             raise Busy("Too many applicants at once; try again in a second.")
         self._rows_in_hand += len(rows)
@@ -107,11 +123,15 @@ class NativeFace:
         answers: list[dict[str, Any]] = []
         places: list[int] = []
         good: list[list[float]] = []
+        checked = 0
         for i, row in enumerate(rows):
-            if i % _STRETCH == _STRETCH - 1:
+            text = bytes(row)
+            checked += max(len(text), _LEAST_OF_A_ROW)
+            if checked > _STRETCH_BYTES:
+                checked = 0
                 await asyncio.sleep(0)
             try:
-                good.append(loaded.reader.parse(bytes(row)))
+                good.append(loaded.reader.parse(text))
             except (InvalidApplicant, MalformedBody) as error:
                 answers.append({"error": InvalidApplicant.code, "message": error.message, "details": error.details})
             else:
@@ -119,7 +139,7 @@ class NativeFace:
                 answers.append({})
         if good:
             scores = await loaded.scorer.submit(good, "native")
-            ids = await record_all(self._online.log, loaded, scores, [call] * len(scores))
+            ids = await record_all(self._online.log, loaded, "native", scores, call)
             for i, score, decision_id in zip(places, scores, ids, strict=True):
                 answers[i] = loaded.answer(score, decision_id)
         return answers
@@ -133,7 +153,7 @@ async def predict_in_process(online: Online, applications: Sequence[BaseModel]) 
     """
     loaded = online.require_loaded()
     scores: list[Score] = await loaded.scorer.submit([loaded.row(one) for one in applications], "native")
-    ids = await record_all(online.log, loaded, scores, [_IN_PROCESS] * len(scores))
+    ids = await record_all(online.log, loaded, "native", scores, _IN_PROCESS)
     return [Prediction(**loaded.answer(*pair)) for pair in zip(scores, ids, strict=True)]
 
 
@@ -165,28 +185,3 @@ def _rows(body: bytes) -> list[msgspec.Raw]:
 def _why(error: Exception) -> str:
     """What is wrong, with nothing that was sent but the beginning of a name that is not known."""
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:_LONGEST_REASON]
-
-
-def packed_model(online: Online) -> bentoml.models.BentoModel | None:
-    """The promoted model, as the class attribute that makes `bentoml build` pack it; None when there is none.
-
-    Raises:
-        ModelUnavailable: `bentoml build` was called, and it would make a Bento without a model.
-    """
-    models = online.models
-    problem = models.problem
-    if models.served is not None:
-        try:
-            bentoml.models.get(models.served.tag)
-            return bentoml.models.BentoModel(models.served.tag)
-        except NotFound as error:  # BentoML was started with another BENTOML_HOME
-            problem = str(error)
-    if _building():
-        raise ModelUnavailable(f"The Bento would carry no model; use `make bento`, or export BENTOML_HOME. {problem}")
-    return None
-
-
-def _building() -> bool:
-    """Whether this import is part of `bentoml build`, whose command line is a click program."""
-    context = click.get_current_context(silent=True)
-    return context is not None and context.info_name == "build"

@@ -9,18 +9,10 @@ from loan_default.api.scorer import Face, Score
 from loan_default.decision_log import Decided, DecisionLog, new_decision_id
 
 
-def decision(score: Score, call: Call, face: Face, loaded: Loaded) -> Decided:
-    """A decision that is made now, under an id of its own."""
-    request_id, key_id, reference = call
-    return Decided(
-        new_decision_id(), time.time(), request_id, key_id, reference, face, score.pd, score.features, loaded
-    )
-
-
 async def record_all(
-    log: DecisionLog, loaded: Loaded, scores: Sequence[Score], calls: Sequence[Call]
+    log: DecisionLog, loaded: Loaded, face: Face, scores: Sequence[Score], call: Call
 ) -> Sequence[str | None]:
-    """Record the decisions on the rows of BentoML's face: before the answer where the log is required.
+    """Record the decisions that the scores lead to: before the answer where the log is required.
 
     Returns:
         The id of each decision; None for all when there is no log.
@@ -30,10 +22,18 @@ async def record_all(
     """
     if not log.enabled:
         return [None] * len(scores)
-    decided = [decision(score, call, "native", loaded) for score, call in zip(scores, calls, strict=True)]
+    decided = [_decision(score, call, face, loaded) for score in scores]
     if log.required:
         await log.append_required(decided)
     else:
         for one in decided:
             log.append(one)
     return [one.decision_id for one in decided]
+
+
+def _decision(score: Score, call: Call, face: Face, loaded: Loaded) -> Decided:
+    """A decision that is made now, under an id of its own."""
+    request_id, key_id, reference = call
+    return Decided(
+        new_decision_id(), time.time(), request_id, key_id, reference, face, score.pd, score.features, loaded
+    )

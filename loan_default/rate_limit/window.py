@@ -54,8 +54,7 @@ def refusal(window: Window, limit: int, cost: int) -> RateLimited:
     remaining, reset_s = max(0, limit - window.used), ceil(window.left_s)
     if cost > limit:
         return RateLimited(
-            f"These are {cost:,} applicants, and the key's limit is {limit:,} a minute: send at most {limit:,}, or use "
-            "the bulk call.",
+            f"These are {cost:,} applicants, and the key's limit is {limit:,} a minute: send at most {limit:,}.",
             limit,
             remaining,
             reset_s,

@@ -16,6 +16,8 @@ _WINDOW_S = 60.0
 # Strangers decide how many addresses there are; we decide how many we remember. The oldest is forgotten first.
 _MOST_ADDRESSES = 10_000
 _MOST_PAIRS = 10_000
+# Of any address in text. Behind a proxy that lets callers write what they like, theirs is as long as a header may be.
+_LONGEST_ADDRESS = 45
 
 
 class FailedAttempts:
@@ -34,7 +36,7 @@ class FailedAttempts:
 
     def admits(self, address: str, key_id: str) -> bool:
         """Whether a valid key may come from this address now. Remembers that it did."""
-        pair = (address, key_id)
+        pair = (address[:_LONGEST_ADDRESS], key_id)
         if pair in self._accepted:
             return True
         if self.blocked_s(address):

@@ -48,10 +48,6 @@ class Keys:
             return None
         return self._callers.get(hashlib.sha256(key).digest())
 
-    def accepts(self, key: bytes) -> bool:
-        """Whether `key` is one of ours."""
-        return self.find(key) is not None
-
 
 def load_keys(settings: Settings) -> tuple[Keys, Path | None]:
     """The keys that are valid by these settings and files; the random one is made now if need be.

@@ -1,5 +1,6 @@
 """The REST face in one process: every call, every refusal, the envelope, ids and metrics."""
 
+import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -194,6 +195,22 @@ def test_without_a_model_it_lives_but_is_not_ready_and_says_what_to_do(settings:
     ):
         assert answer.status_code == 503
         assert "make train" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("lost", ["pointer", "store", "file", "checksums", "not json"])
+def test_what_is_wrong_is_told_to_strangers_without_any_folder(settings: Settings, promoted: Served, lost: str) -> None:
+    folder, pointer = promoted.model_folder, settings.state / "served" / "production.json"
+    if lost == "pointer":
+        pointer.unlink()
+        pointer.mkdir()  # which cannot be read as a file
+    elif lost == "store":
+        shutil.rmtree(promoted.folder)
+    elif lost == "not json":
+        (folder / "checksums.json").write_text("{")
+    else:
+        (folder / ("about.json" if lost == "file" else "checksums.json")).unlink()
+    message = Face(settings).call("GET", "/readyz").json()["message"]
+    assert "/" not in message
 
 
 def test_an_altered_model_is_not_served(settings: Settings, promoted: Served) -> None:

@@ -46,6 +46,15 @@ def test_keys_show_in_no_log_no_metric_and_no_process_list(keyed: tuple[Server, 
         assert not [key for key in (SECRET, named, WRONG) if key in text]
 
 
+def test_nothing_listens_but_the_service_itself(keyed: tuple[Server, str]) -> None:
+    """BentoML's supervisor would take commands on a port, and show the environment, from any user of the machine."""
+    server, _ = keyed
+    supervisor = psutil.Process(server.process.pid)
+    processes = (supervisor, *supervisor.children(recursive=True))
+    sockets = [one for process in processes for one in process.net_connections("inet") if one.status == "LISTEN"]
+    assert {one.laddr.port for one in sockets} == {int(server.url.rpartition(":")[2])}
+
+
 def test_behind_a_proxy_the_callers_own_address_is_blocked(keyed: tuple[Server, str]) -> None:
     server, _ = keyed
     guesser, neighbour = "203.0.113.9", "203.0.113.10"

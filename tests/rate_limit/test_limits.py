@@ -125,7 +125,7 @@ def test_redis_counts_as_memory_does(redis: RedisServer) -> None:
         assert caught.value.retry_after_s is not None
         assert 60 <= caught.value.retry_after_s <= 66
         assert caught.value.headers["RateLimit-Remaining"] == "0"
-        with pytest.raises(RateLimited, match="send at most 100, or use the bulk call"):
+        with pytest.raises(RateLimited, match="send at most 100"):
             await limits.take("key", 101)
         assert (await limits.take("another key", 100)).remaining == 0
 

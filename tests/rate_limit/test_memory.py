@@ -106,9 +106,7 @@ def test_a_list_over_the_whole_limit_is_not_told_to_wait(clock: Clock) -> None:
     error = refused(MemoryWindows(100, clock), 1000)
     assert error.retry_after_s is None
     assert "Retry-After" not in error.headers
-    assert error.message == (
-        "These are 1,000 applicants, and the key's limit is 100 a minute: send at most 100, or use the bulk call."
-    )
+    assert error.message == ("These are 1,000 applicants, and the key's limit is 100 a minute: send at most 100.")
 
 
 @given(

@@ -98,6 +98,12 @@ def test_strangers_cannot_use_up_memory(clock: Clock, monkeypatch: pytest.Monkey
     assert len(vars(limiter)["_failed"]) == len(vars(limiter)["_accepted"]) == 10
 
 
+def test_an_address_that_a_caller_made_up_is_not_remembered_at_length(clock: Clock) -> None:
+    limiter = FailedAttempts(1, clock)
+    assert limiter.admits("x" * 10_000, "key")
+    assert all(len(address) < 100 for address, _ in vars(limiter)["_accepted"])
+
+
 def test_an_episode_is_logged_once_with_the_address(clock: Clock) -> None:
     lines: list[str] = []
     handler = logger.add(lines.append, format="{message}")
