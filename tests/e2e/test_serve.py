@@ -239,14 +239,6 @@ def test_the_random_key_is_named_in_the_log_by_its_file_only(installation: Insta
     assert key not in log
 
 
-def test_sigterm_ends_every_process_cleanly(installation: Installation, tmp_path: Path) -> None:
-    with serving(["bentoml", "serve", "."], installation.environment, ROOT, tmp_path / "log") as server:
-        children = psutil.Process(server.process.pid).children(recursive=True)
-        assert server.stop() == 0
-        _, alive = psutil.wait_procs(children, timeout=10)
-        assert not alive
-
-
 def test_serving_imports_no_training_library(installation: Installation) -> None:
     printed = installation.python(
         "import sys, service\n"
