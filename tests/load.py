@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from installation import KEY
 
-PAUSE_S = 0.01
 _HEADERS = {"X-API-Key": KEY, "Content-Type": "application/json"}
 
 
@@ -33,12 +32,13 @@ class Load:
 
 
 @contextmanager
-def constant_load(url: str, questions: list[Question], callers: int = 6) -> Iterator[Load]:
+def constant_load(url: str, questions: list[Question], callers: int = 6, pause_s: float = 0.01) -> Iterator[Load]:
     """Ask `questions` in turn from so many connections, for as long as the block lasts."""
     load = Load()
     over = threading.Event()
     threads = [
-        threading.Thread(target=_call, args=(url, questions[n:] + questions[:n], load, over)) for n in range(callers)
+        threading.Thread(target=_call, args=(url, questions[n:] + questions[:n], load, over, pause_s))
+        for n in range(callers)
     ]
     for thread in threads:
         thread.start()
@@ -50,7 +50,7 @@ def constant_load(url: str, questions: list[Question], callers: int = 6) -> Iter
             thread.join()
 
 
-def _call(url: str, questions: list[Question], load: Load, over: threading.Event) -> None:
+def _call(url: str, questions: list[Question], load: Load, over: threading.Event, pause_s: float) -> None:
     at = urlsplit(url)
     connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=20)
     while not over.is_set():
@@ -68,7 +68,7 @@ def _call(url: str, questions: list[Question], load: Load, over: threading.Event
                 load.answers.append((question, json.loads(body)))
             else:
                 load.failures.append(f"{answer.status} {body.decode()[:200]}")
-            time.sleep(PAUSE_S)
+            time.sleep(pause_s)
             if over.is_set():
                 break
     connection.close()
