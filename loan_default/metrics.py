@@ -7,6 +7,7 @@ only; a stranger cannot create series.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 from prometheus_client import (
@@ -93,6 +94,12 @@ DECISION_WRITE_SECONDS = Histogram(
 )
 
 
+def shared_folder() -> Path | None:
+    """The folder in which all workers of this server, and nobody else, keep their values; None with one process."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
+
+
 def method_label(method: str) -> str:
     """The method as a label: one of HTTP's own, or OTHER."""
     return method if method in _METHODS else "OTHER"
@@ -105,7 +112,7 @@ def count_unknown_category(column: str, outcome: str) -> None:
 
 def render() -> bytes:
     """The metrics of all workers in Prometheus' text format."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if shared_folder() is None:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped

@@ -1,6 +1,9 @@
 """What end-to-end tests are made of: an installation of its own for each state folder, and real served processes."""
 
+import json
 import os
+import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from loan_default.settings import Settings
@@ -40,6 +45,10 @@ class Installation:
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
         )
 
+    def copy(self, state: Path) -> "Installation":
+        """The same in a folder of its own: no two servers share one."""
+        return Installation(shutil.copytree(self.state, state))
+
     def python(self, code: str) -> str:
         """Run Python code in this installation; returns what it printed."""
         done = self.run(sys.executable, "-c", code)
@@ -58,6 +67,24 @@ class Server:
     def client(self, key: str | None = KEY) -> httpx.Client:
         """An HTTP client that sends the key."""
         return httpx.Client(base_url=self.url, headers={"X-API-Key": key} if key else {}, timeout=30)
+
+    def workers(self) -> list[psutil.Process]:
+        """Its worker processes."""
+        return psutil.Process(self.process.pid).children()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged; what is no line of ours is left out."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith('{"time"')]
+
+    def logged(self, message: str) -> list[int]:
+        """The processes that logged something with `message` in it, one for each time."""
+        return [line["process"] for line in self.lines() if message in line["message"]]
+
+    def metrics(self) -> dict[str, float]:
+        """The samples of `/metrics`, by their names as the page has them."""
+        lines = httpx.get(self.url + "/metrics", timeout=30).text.splitlines()
+        samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
@@ -98,19 +125,24 @@ def serving(  # noqa: PLR0913  # what, where, and how to tell that it started
     *,
     ready: bool = True,
     port: int | None = None,
+    terminal: bool = False,
 ) -> Iterator[Server]:
     """Run `command` until the block ends; waits until it is ready (or, with ready=False, alive).
 
     A `port` says that the command knows where to listen; without one it is given `--port` and a free port.
+    With `terminal` its input is one, and its process group its own, so that it can be interrupted as by Ctrl-C.
     """
     arguments = [] if port else ["--host", "127.0.0.1", "--port", str(port := free_port())]
+    ours, its = pty.openpty() if terminal else (None, None)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, *arguments],
             cwd=folder,
             env=variables,
+            stdin=its,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=terminal,
         )
     server = Server(process, f"http://127.0.0.1:{port}", log)
     try:
@@ -119,6 +151,9 @@ def serving(  # noqa: PLR0913  # what, where, and how to tell that it started
     finally:
         if process.poll() is None:
             server.stop()
+        for end in (ours, its):
+            if end is not None:
+                os.close(end)
 
 
 def _wait(server: Server, path: str) -> None:

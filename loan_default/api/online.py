@@ -7,11 +7,13 @@ from pathlib import Path
 from loguru import logger
 
 from loan_default.api.in_progress import InProgress
+from loan_default.api.listening import Listening
 from loan_default.api.loaded import Loaded
 from loan_default.api.models import Models
 from loan_default.api.shutdown import before_sigterm
 from loan_default.decision_log import DecisionLog, open_decision_log
 from loan_default.errors import ModelUnavailable
+from loan_default.metrics import shared_folder
 from loan_default.rate_limit import RateLimits
 from loan_default.security import KeyRing, Keys
 from loan_default.settings import Settings
@@ -45,7 +47,7 @@ class Online:
         """The same, and keep house from now on. Called from within the server's event loop."""
         self.load()
         loop = asyncio.get_running_loop()
-        before_sigterm(loop, self._begin_stop, self.settings.shutdown_delay_s)
+        before_sigterm(loop, self._begin_stop, self.settings.shutdown_delay_s, Listening(shared_folder()))
         self._housekeeping = loop.create_task(self._keep_house())
 
     async def stop(self) -> None:

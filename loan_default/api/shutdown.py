@@ -9,21 +9,42 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+import uvicorn
 
-def before_sigterm(loop: asyncio.AbstractEventLoop, begin: Callable[[], None], delay_s: float) -> None:
-    """At SIGTERM call `begin`, and hand the signal on to its present handler (the server's) `delay_s` seconds later.
+from loan_default.api.listening import Listening
 
-    A second SIGTERM is handed on at once. Outside of a main thread, where Python has no signals, nothing is changed.
+
+def before_sigterm(
+    loop: asyncio.AbstractEventLoop, begin: Callable[[], None], delay_s: float, listening: Listening
+) -> None:
+    """At SIGTERM call `begin`, and `delay_s` seconds later end listening and hand the signal on to the server.
+
+    A second SIGTERM is handed on at once. Where no server handles the signal (a test, a program that only looks, not
+    the main thread), nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     stop = signal.getsignal(signal.SIGTERM)
-    if not callable(stop):  # nobody serves here: a test, or a program that only looks
+    server = getattr(stop, "__self__", None)
+    if not callable(stop) or not isinstance(server, uvicorn.Server):
         return
 
-    def first(number: int, _: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, stop)
+    def hand_on() -> None:
+        listening.end(server)
+        stop(signal.SIGTERM, None)
+
+    def start() -> None:
         begin()
-        loop.call_soon_threadsafe(lambda: loop.call_later(delay_s, stop, number, None))
+        loop.call_later(delay_s, hand_on)
+
+    # A handler runs between any two instructions, in the middle of a log line too: it only leaves a word for the loop.
+    def first(_: int, __: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, second)
+        loop.call_soon_threadsafe(start)
+
+    def second(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, stop)
+        stop(number, frame)
+        loop.call_soon_threadsafe(listening.end, server)
 
     signal.signal(signal.SIGTERM, first)

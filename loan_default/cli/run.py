@@ -104,6 +104,8 @@ def _serve(settings: Settings) -> NoReturn:
         find_served(settings, PROJECT)
     except ModelUnavailable:
         _train(settings, DEFAULT_DATA, DEFAULT_SCHEMA, {})
+    if sys.stdin.isatty() and "shutdown_delay_s" not in settings.model_fields_set:
+        os.environ["SHUTDOWN_DELAY_S"] = "0"  # no balancer is told of a server at a terminal, and Ctrl-C means now
     _become_bentoml(settings, "serve", SERVICE, "--host", settings.host, "--port", str(settings.port))
 
 
