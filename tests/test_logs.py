@@ -76,3 +76,10 @@ def test_text_is_readable_and_debug_is_off_by_default(settings: Settings, capsys
     text = capsys.readouterr().err
     assert "Answered status=422" in text
     assert "not this" not in text
+
+
+def test_uvicorn_has_nobody_to_tell_of_each_request(settings: Settings) -> None:
+    """Fails when uvicorn is given a hearer again: it then formats a line for each request, which costs 4 µs."""
+    configure_logging(settings)
+    assert not logging.getLogger("uvicorn.access").hasHandlers()
+    assert logging.getLogger("uvicorn.error").hasHandlers()
