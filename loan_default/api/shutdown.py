@@ -11,7 +11,11 @@ from types import FrameType
 
 import uvicorn
 
+from loan_default.api.in_progress import CALL_SECONDS
 from loan_default.api.listening import Listening
+
+# By then every call was answered or cancelled; who has not read its answer yet is not waited for.
+_MOST_SECONDS = int(CALL_SECONDS) + 2
 
 
 def before_sigterm(
@@ -31,6 +35,8 @@ def before_sigterm(
 
     def hand_on() -> None:
         listening.end(server)
+        if server.config.timeout_graceful_shutdown is None:
+            server.config.timeout_graceful_shutdown = _MOST_SECONDS
         stop(signal.SIGTERM, None)
 
     def start() -> None:

@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def two(installation: Installation, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def watched(two: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two workers that look for another model every half a second."""
-    variables = {**two.environment, "WORKERS": "2", "MODEL_WATCH_S": "0.5"}
+    variables = {**two.environment, "WORKERS": "2", "MODEL_WATCH_S": "0.5", "FAILED_KEYS_PER_MINUTE": "0"}
     with serving(SERVE, variables, ROOT, tmp_path_factory.mktemp("watched") / "log") as server:
         wait_for(lambda: len(server.logged("Serving ")) == 2)
         yield server
@@ -103,25 +104,26 @@ def served_versions(server: Server) -> list[str]:
     return [name.partition('version="')[2].partition('"')[0] for name in found]
 
 
-def to_each_worker(server: Server) -> list[http.client.HTTPConnection]:
+@contextmanager
+def to_each_worker(server: Server) -> Iterator[list[http.client.HTTPConnection]]:
     """A kept-alive connection to each worker."""
     found: dict[int, http.client.HTTPConnection] = {}
     port = int(server.url.rpartition(":")[2])
-    workers = server.workers()
+    with ExitStack() as all_of_them:
 
-    def connect() -> bool:
-        opened = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        opened.request("GET", "/healthz")
-        opened.getresponse().read()
-        if opened.sock is not None:  # else it was closed after the answer, as happens now and then
-            ours = opened.sock.getsockname()[1]
-            for worker in workers:
-                if any(other.raddr and other.raddr.port == ours for other in worker.net_connections("tcp")):
-                    found.setdefault(worker.pid, opened)
-        return len(found) == len(workers)
+        def connect() -> bool:
+            opened = all_of_them.enter_context(closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)))
+            opened.request("GET", "/healthz")
+            opened.getresponse().read()
+            if opened.sock is not None:  # else it was closed after the answer, as happens now and then
+                ours = opened.sock.getsockname()[1]
+                for worker in server.workers():
+                    if any(other.raddr and other.raddr.port == ours for other in worker.net_connections("tcp")):
+                        found.setdefault(worker.pid, opened)
+            return len(found) == 2
 
-    wait_for(connect)
-    return list(found.values())
+        wait_for(connect)
+        yield list(found.values())
 
 
 def test_a_promotion_and_a_rollback_reach_every_worker_without_a_failed_or_mixed_answer(
@@ -192,10 +194,10 @@ def test_every_worker_takes_up_a_new_key_and_drops_a_revoked_one(two: Installati
             found.append(answer.status)
         return found
 
-    workers = to_each_worker(watched)
-    wait_for(lambda: statuses() == [200, 200])
-    assert two.run("loan-default", "key", "revoke", "newcomer").returncode == 0
-    wait_for(lambda: statuses() == [403, 403])
+    with to_each_worker(watched) as workers:
+        wait_for(lambda: statuses() == [200, 200])
+        assert two.run("loan-default", "key", "revoke", "newcomer").returncode == 0
+        wait_for(lambda: statuses() == [403, 403])
 
 
 def test_without_the_watch_a_reload_reaches_every_worker_and_needs_its_scope(two: Installation, tmp_path: Path) -> None:

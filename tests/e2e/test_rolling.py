@@ -61,7 +61,7 @@ def test_a_rolling_restart_of_two_servers_loses_no_call(installation: Installati
     homes = [installation.copy(tmp_path / f"state-{n}") for n in (1, 2)]
 
     def start(n: int, running: ExitStack) -> Server:
-        variables = {**homes[n].environment, "SHUTDOWN_DELAY_S": "3"}  # the default
+        variables = {**homes[n].environment, "SHUTDOWN_DELAY_S": "2"}
         command = ["bentoml", "serve", "service:LoanDefault", "--host", "127.0.0.1", "--port", str(ports[n])]
         log = tmp_path / f"log-{n}-{time.monotonic_ns()}"
         return running.enter_context(serving(command, variables, ROOT, log, port=ports[n]))

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -10,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
 from decisions import wait_for
-from installation import ROOT, Installation, free_port, serving
+from installation import ROOT, Installation, Server, free_port, serving
 from wire import connection, request
 
 pytestmark = pytest.mark.e2e
@@ -59,11 +61,37 @@ def _fate(url: str) -> str:
     return "closing" if reply.headers.get("connection") == "close" else "answered"
 
 
+@contextmanager
+def deaf_caller(server: Server) -> Iterator[None]:
+    """Somebody who asks for more than the kernel keeps for him, and reads nothing."""
+
+    def answered() -> float:
+        counts = server.metrics().items()
+        return sum(n for name, n in counts if name.startswith("loan_http_requests_total") and "/metrics" not in name)
+
+    def is_stuck() -> bool:
+        before = answered()
+        time.sleep(0.5)
+        return answered() == before
+
+    at = urlsplit(server.url)
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((at.hostname, at.port))
+        deaf.sendall(request("/static_content/swagger-ui-bundle.js", b"", method="GET") * 12)
+        wait_for(is_stuck)
+        yield
+
+
 def test_at_sigterm_readiness_fails_first_what_was_accepted_is_finished_and_newcomers_are_refused(
     installation: Installation, tmp_path: Path
 ) -> None:
     variables = {**installation.environment, "WORKERS": "2", "SHUTDOWN_DELAY_S": "2"}
-    with serving(SERVE, variables, ROOT, tmp_path / "log") as server, connection(server.url) as slow:
+    with (
+        serving(SERVE, variables, ROOT, tmp_path / "log") as server,
+        connection(server.url) as slow,
+        deaf_caller(server),  # must not keep the server from stopping
+    ):
         processes = [psutil.Process(server.process.pid), *server.workers()]
         slow.send(CALL[:-5])  # a call under way until long after the server would be gone without it
         with newcomers(server.url) as fates:
@@ -75,7 +103,7 @@ def test_at_sigterm_readiness_fails_first_what_was_accepted_is_finished_and_newc
             assert server.process.poll() is None
             slow.send(CALL[-5:])
             reply = slow.reply()
-            assert server.process.wait(timeout=20) == 0
+            assert server.process.wait(timeout=30) == 0
             seen = len(fates)
             wait_for(lambda: len(fates) > seen + 10)
     assert (ready.status_code, ready.json()["message"]) == (503, "The server is about to stop.")
@@ -88,6 +116,7 @@ def test_at_sigterm_readiness_fails_first_what_was_accepted_is_finished_and_newc
     assert order == ["closing", "refused"]
     assert count["closing"] > 50
     assert not psutil.wait_procs(processes, timeout=10)[1]
+    assert server.logged("timeout graceful shutdown exceeded")  # because of the deaf one
 
 
 def test_at_a_terminal_ctrl_c_ends_every_process_at_once_and_cleanly(
