@@ -197,7 +197,8 @@ def test_every_worker_takes_up_a_new_key_and_drops_a_revoked_one(two: Installati
     with to_each_worker(watched) as workers:
         wait_for(lambda: statuses() == [200, 200])
         assert two.run("loan-default", "key", "revoke", "newcomer").returncode == 0
-        wait_for(lambda: statuses() == [403, 403])
+        # The first worker to drop it may see more of it than an address may send of wrong keys.
+        wait_for(lambda: set(statuses()) <= {403, 429})
 
 
 def test_without_the_watch_a_reload_reaches_every_worker_and_needs_its_scope(two: Installation, tmp_path: Path) -> None:
