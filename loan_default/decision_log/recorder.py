@@ -32,6 +32,16 @@ class Recorder:
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
 
+    def line(self, decided: Decided) -> Line | None:
+        """The line of a decision at once; None for a declined one, whose reasons take too long, or one that fails."""
+        try:
+            known = self._known.get(id(decided.model))
+            if known is None:
+                self._known = {id(decided.model): (known := _Known(decided.model))}  # those before answer no more
+            return None if decided.pd >= known.threshold else _line(decided, known, None)
+        except Exception:  # noqa: BLE001  # `lines` tells of it
+            return None
+
     def lines(self, batch: Sequence[Decided]) -> list[Line | None]:
         """One line for each decision, in the same order; None for one that cannot be recorded."""
         failed: dict[str, str] = {}

@@ -32,11 +32,14 @@ class Writer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._recorder = Recorder()
+        # Most decisions are made into lines where they are taken, on the event loop: that costs less there than in a
+        # thread that needs Python's lock for each of them while answers are given.
+        self._at_once = Recorder()
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
         self._wake = threading.Event()
         self._most_waiting = MOST_WAITING
         self._closing = False
-        self._waiting: deque[Decided] = deque()
+        self._waiting: deque[Decided | Line] = deque()
         self._groups: deque[Group] = deque()
         self._in_groups = 0
         self._held: list[Line] = []  # taken from `_waiting`, not written yet
@@ -56,7 +59,7 @@ class Writer:
     def append(self, decided: Decided) -> None:
         """Take a decision, or count it as dropped."""
         if len(self._waiting) < self._most_waiting:
-            self._waiting.append(decided)
+            self._waiting.append(self._at_once.line(decided) or decided)
         else:
             self._drop(1)
 
@@ -106,7 +109,9 @@ class Writer:
         while self._held or self._waiting:
             if not self._held:
                 taken = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
-                self._held = [line for line in self._recorder.lines(taken) if line is not None]
+                made = iter(self._recorder.lines([one for one in taken if isinstance(one, Decided)]))
+                lines = [one if isinstance(one, Line) else next(made) for one in taken]
+                self._held = [line for line in lines if line is not None]
                 self._drop(len(taken) - len(self._held), "unrecordable")
             try:
                 self._write(self._held, durable=False)
