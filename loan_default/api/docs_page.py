@@ -5,14 +5,15 @@ without a key, and there is nothing secret in them; the document itself needs on
 own page at `/` calls a tracking service on the internet, so `/` leads here instead.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loan_default.api.envelope import Answer, Header, render_error
+from loan_default.api.envelope import Answer, encoded, render_error
 from loan_default.errors import WrongMethod
 
 _FOLDER = Path(__file__).with_name("page")
@@ -39,6 +40,7 @@ _FILES = {
     "/docs/page.css": ("page.css", "text/css"),
     "/docs/page.js": ("page.js", "text/javascript"),
 }
+_DOCUMENT_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 _SAFE_HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -71,17 +73,18 @@ class Documentation:
 
     def _answer(self, path: str) -> Answer:
         if path == DOCUMENT_PATH:
-            return Answer(self._document(), headers=_headers("application/json", {"Cache-Control": "no-store"}))
+            return Answer(self._document(), headers=encoded(_DOCUMENT_HEADERS))
         if path == "/":
             # Relative, so that it holds behind a proxy that adds a prefix.
             return Answer(b"", HTTPStatus.TEMPORARY_REDIRECT, [(b"location", b"docs")])
-        name, media_type = _FILES[path]
-        return Answer((_FOLDER / name).read_bytes(), headers=_headers(f"{media_type}; charset=utf-8", _SAFE_HEADERS))
+        return _file(path)
 
 
-def _headers(content_type: str, more: Mapping[str, str]) -> list[Header]:
-    given = {"content-type": content_type, **more}
-    return [(name.lower().encode(), value.encode()) for name, value in given.items()]
+@cache  # strangers may ask for them as often as they like
+def _file(path: str) -> Answer:
+    name, media_type = _FILES[path]
+    headers = {"Content-Type": f"{media_type}; charset=utf-8", **_SAFE_HEADERS}
+    return Answer((_FOLDER / name).read_bytes(), headers=encoded(headers))
 
 
 def _with_safe_headers(send: Send) -> Send:

@@ -50,7 +50,7 @@ def success(data: Mapping[str, object], message: str, headers: Sequence[Header] 
 def failure(error: LoanDefaultError) -> Answer:
     """The answer that says what went wrong."""
     body = {"success": False, "error": error.code, "message": error.message, "details": error.details}
-    return json_answer(body, error.status, _headers(error))
+    return json_answer(body, error.status, encoded(error.headers))
 
 
 def refusal(error: LoanDefaultError, path: str) -> Answer:
@@ -58,7 +58,7 @@ def refusal(error: LoanDefaultError, path: str) -> Answer:
     if path.startswith(API_PREFIX):
         return failure(error)
     status = HTTPStatus.BAD_REQUEST if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else error.status
-    return json_answer({"error": error.message}, status, _headers(error))
+    return json_answer({"error": error.message}, status, encoded(error.headers))
 
 
 async def render_error(error: LoanDefaultError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,5 +66,6 @@ async def render_error(error: LoanDefaultError, scope: Scope, receive: Receive, 
     await refusal(error, scope["path"])(scope, receive, send)
 
 
-def _headers(error: LoanDefaultError) -> list[Header]:
-    return [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+def encoded(headers: Mapping[str, str]) -> list[Header]:
+    """Headers as ASGI wants them."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -21,7 +21,7 @@ class Front:
     def __init__(self, app: ASGIApp, wrap: Callable[[ASGIApp], ASGIApp]) -> None:
         self._app = app
         self._wrap = wrap
-        self._layers = wrap(_mark(app))
+        self._layers: ASGIApp | None = None  # where we stand, made when it is needed: layers have state of their own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
@@ -32,6 +32,8 @@ class Front:
         elif _PASSED in scope:
             await self._app(scope, receive, send)
         else:
+            if self._layers is None:
+                self._layers = self._wrap(_mark(self._app))
             await self._layers(scope, receive, send)
 
 

@@ -34,6 +34,7 @@ class Models:
     def __init__(self, settings: Settings, source: Path) -> None:
         self._settings = settings
         self._source = source
+        self._pinned = is_pinned(source)  # a Bento does not become one, nor cease to be one
         self._following = Following(settings, source)
         self._reload_call = ReloadCall(settings, settings.model_stage)
         self._one_at_a_time = asyncio.Lock()
@@ -68,7 +69,7 @@ class Models:
         Raises:
             ModelRefused, ModelUnavailable, ModelFileError: the present one goes on answering; says why.
         """
-        if is_pinned(self._source):
+        if self._pinned:
             raise ModelRefused("A Bento carries its model: build one around the new model, and roll that out.")
         async with self._one_at_a_time:
             served = find_served(self._settings, self._source)
@@ -88,7 +89,7 @@ class Models:
 
     async def look(self, now: float) -> None:
         """Take up a newly promoted model, if the watch is on or another worker was told to. Call it every second."""
-        if is_pinned(self._source):
+        if self._pinned:
             return
         told = self._reload_call.is_new()
         if not told:

@@ -20,9 +20,8 @@ from loan_default.api.in_progress import CALL_SECONDS, InProgress
 from loan_default.errors import Busy, LoanDefaultError, TooSlow
 from loan_default.logs import request_id
 from loan_default.metrics import HTTP_REQUESTS, HTTP_SECONDS, method_label
+from loan_default.security import OPEN_PATHS
 
-# What must be answered however busy the worker is.
-_ALWAYS_ANSWERED = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 _HEADER = b"x-request-id"
 # What a caller may choose as an id: nothing that could forge a log line.
 _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}").fullmatch
@@ -85,7 +84,7 @@ class Observe:
             await send(message)
 
         path = scope["path"]
-        busy = self._in_progress.full and path not in _ALWAYS_ANSWERED
+        busy = self._in_progress.full and path not in OPEN_PATHS  # probes are answered however busy we are
         self._in_progress.enter(task, started + CALL_SECONDS)
         try:
             if busy:

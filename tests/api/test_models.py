@@ -12,7 +12,7 @@ from models import put_in_production
 from loan_default.api.models import Models
 from loan_default.errors import ModelFileError, ModelRefused
 from loan_default.model import LoanModel
-from loan_default.served import Served
+from loan_default.served import Served, is_pinned
 from loan_default.settings import Settings
 
 APPLICANT = {"employed": 1, "bank_balance": 8754.36, "annual_salary": 532339.56}
@@ -100,7 +100,7 @@ def test_inside_a_bento_the_model_never_changes(
 ) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "bento.yaml").write_text("services: []")
-    monkeypatch.setattr(models, "_source", tmp_path / "src")
+    monkeypatch.setattr(models, "_pinned", is_pinned(tmp_path / "src"))
     put_in_production(settings, loan_model, "8")
     with pytest.raises(ModelRefused, match="roll"):
         asyncio.run(models.take_up())
