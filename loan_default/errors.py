@@ -227,6 +227,9 @@ class NoSuchCall(LoanDefaultError):
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
 
+    def __init__(self) -> None:
+        super().__init__("There is no such call; /openapi.json lists the calls there are.")
+
 
 class WrongMethod(LoanDefaultError):
     """A path that answers, but not to this method."""

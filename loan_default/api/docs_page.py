@@ -13,7 +13,8 @@ from pathlib import Path
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loan_default.api.envelope import Answer, encoded, render_error
+from loan_default.api.call import require_method
+from loan_default.api.envelope import Answer, encoded, refusal
 from loan_default.errors import WrongMethod
 
 _FOLDER = Path(__file__).with_name("page")
@@ -66,10 +67,13 @@ class Documentation:
             await self._app(scope, receive, _with_safe_headers(send))
         elif path not in DOCS_PATHS:
             await self._app(scope, receive, send)
-        elif scope["method"] in {"GET", "HEAD"}:
-            await self._answer(path)(scope, receive, send)
         else:
-            await render_error(WrongMethod("GET"), scope, receive, send)
+            try:
+                require_method(scope["method"], "GET")
+                answer = self._answer(path)
+            except WrongMethod as error:
+                answer = refusal(error, path)
+            await answer(scope, receive, send)
 
     def _answer(self, path: str) -> Answer:
         if path == DOCUMENT_PATH:

@@ -47,16 +47,11 @@ def success(data: Mapping[str, object], message: str, headers: Sequence[Header] 
     return json_answer({"success": True, "data": data, "message": message}, headers=headers)
 
 
-def failure(error: LoanDefaultError) -> Answer:
-    """The answer that says what went wrong."""
-    body = {"success": False, "error": error.code, "message": error.message, "details": error.details}
-    return json_answer(body, error.status, encoded(error.headers))
-
-
 def refusal(error: LoanDefaultError, path: str) -> Answer:
     """`error` in the shape of the face that was called: our envelope, or BentoML's own (no 422) elsewhere."""
     if path.startswith(API_PREFIX):
-        return failure(error)
+        body = {"success": False, "error": error.code, "message": error.message, "details": error.details}
+        return json_answer(body, error.status, encoded(error.headers))
     status = HTTPStatus.BAD_REQUEST if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else error.status
     return json_answer({"error": error.message}, status, encoded(error.headers))
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from loan_default.api.call import require_method
 from loan_default.api.docs_page import SWAGGER_UI
-from loan_default.api.envelope import render_error
-from loan_default.errors import NoSuchCall, WrongMethod
+from loan_default.api.envelope import refusal
+from loan_default.errors import LoanDefaultError, NoSuchCall
 
 # Every call of BentoML's own face, and the method it takes.
 NATIVE_CALLS: Mapping[str, str] = {"/predict": "POST", "/schema.json": "GET", "/docs.json": "GET"}
@@ -24,11 +25,15 @@ class NativeCalls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
-        method = self._calls.get(scope["path"]) if scope["type"] == "http" else None
-        if scope["type"] != "http" or (method and scope["method"] in {method, "HEAD" if method == "GET" else method}):
-            await self._app(scope, receive, send)
-        elif method:
-            await render_error(WrongMethod(method), scope, receive, send)
+        try:
+            if scope["type"] == "http":
+                self._require(scope["path"], scope["method"])
+        except LoanDefaultError as error:
+            await refusal(error, scope["path"])(scope, receive, send)
         else:
-            unknown = NoSuchCall("There is no such call; /openapi.json lists the calls there are.")
-            await render_error(unknown, scope, receive, send)
+            await self._app(scope, receive, send)
+
+    def _require(self, path: str, method: str) -> None:
+        if path not in self._calls:
+            raise NoSuchCall
+        require_method(method, self._calls[path])

@@ -5,7 +5,6 @@ It also counts and times them, and logs those that failed.
 
 import asyncio
 import itertools
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from loguru import logger
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from loan_default.api.call import is_safe_name
 from loan_default.api.envelope import Header, refusal
 from loan_default.api.in_progress import CALL_SECONDS, InProgress
 from loan_default.errors import Busy, LoanDefaultError, TooSlow
@@ -23,8 +23,6 @@ from loan_default.metrics import HTTP_REQUESTS, HTTP_SECONDS, method_label
 from loan_default.security import OPEN_PATHS
 
 _HEADER = b"x-request-id"
-# What a caller may choose as an id: nothing that could forge a log line.
-_ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}").fullmatch
 _UNKNOWN_ROUTE = "other"
 # The caller hung up before there was an answer; nginx's number for it.
 _NO_ANSWER = 499
@@ -134,7 +132,7 @@ class Observe:
 
 def _chosen_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
-        if name == _HEADER and _ACCEPTABLE(value):
+        if name == _HEADER and is_safe_name(value):
             return str(value.decode("ascii"))
     return ""
 

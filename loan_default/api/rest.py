@@ -13,10 +13,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loan_default import metrics
-from loan_default.api.envelope import API_PREFIX, Answer, failure, json_answer, success
+from loan_default.api.call import require_method
+from loan_default.api.envelope import API_PREFIX, Answer, json_answer, refusal, success
 from loan_default.api.online import Online
 from loan_default.api.predict import Predict
-from loan_default.errors import LoanDefaultError, ModelUnavailable, NoSuchCall, WrongMethod
+from loan_default.errors import LoanDefaultError, ModelUnavailable, NoSuchCall
 
 Handler = Callable[[Scope, Receive], Awaitable[Answer]]
 
@@ -59,7 +60,7 @@ class RestFace:
         try:
             answer = await self._answer(handler, scope, receive)
         except LoanDefaultError as error:
-            answer = failure(error)
+            answer = refusal(error, path)
         except ClientDisconnect:
             logger.debug("The caller went away before its body had arrived")
             return
@@ -68,10 +69,8 @@ class RestFace:
     @staticmethod
     async def _answer(handler: Handler | None, scope: Scope, receive: Receive) -> Answer:
         if handler is None:
-            raise NoSuchCall("There is no such call; /openapi.json lists the calls there are.")
-        method, allowed = scope["method"], _METHODS[scope["path"]]
-        if method != allowed and (method, allowed) != ("HEAD", "GET"):
-            raise WrongMethod(allowed)
+            raise NoSuchCall
+        require_method(scope["method"], _METHODS[scope["path"]])
         return await handler(scope, receive)
 
     async def _model_info(self, _: Scope, __: Receive) -> Answer:

@@ -1,20 +1,13 @@
 """The law of the limit, counted in memory: what fits, when the rest would, and that a refusal uses nothing."""
 
 import pytest
+from clock import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loan_default.errors import RateLimited
 from loan_default.rate_limit.memory import MemoryWindows
 from loan_default.rate_limit.window import Allowance
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -1,18 +1,11 @@
 """Wrong keys are limited per address, in bounded memory, without locking out who was let in before."""
 
 import pytest
+from clock import Clock
 from loguru import logger
 
 from loan_default.security import attempts
 from loan_default.security.attempts import FailedAttempts
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

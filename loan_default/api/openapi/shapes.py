@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from loan_default.api.call import SAFE_NAME
 from loan_default.api.loaded import Prediction
 from loan_default.api.native import Detail, Refusal
 from loan_default.errors import LoanDefaultError
@@ -17,7 +18,7 @@ from loan_default.errors import LoanDefaultError
 Node = dict[str, Any]
 
 # What an id or a reference may be: nothing that could forge a line of a log.
-SAFE = "^[A-Za-z0-9._:-]{1,64}$"
+SAFE = f"^{SAFE_NAME}$"
 
 _SAID = {
     400: "The body is not a list of 1 to {most} applicants, or not JSON; or a header is not as described.",
