@@ -25,7 +25,13 @@ SWAGGER_UI = (
     "/static_content/swagger-ui-bundle.js",
     "/static_content/favicon-light-32x32.png",
 )
-PAGE_PATHS = ("/", "/docs", "/docs/page.css", "/docs/page.js")
+# Each of our own files, and its type.
+_FILES = {
+    "/docs": ("docs.html", "text/html"),
+    "/docs/page.css": ("page.css", "text/css"),
+    "/docs/page.js": ("page.js", "text/javascript"),
+}
+PAGE_PATHS = ("/", *_FILES)
 DOCS_PATHS = (*PAGE_PATHS, DOCUMENT_PATH)
 # What a browser loads before there is a key.
 OPEN_DOCS_PATHS = frozenset({*PAGE_PATHS, *SWAGGER_UI})
@@ -35,12 +41,6 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Each of our own files, and its type.
-_FILES = {
-    "/docs": ("docs.html", "text/html"),
-    "/docs/page.css": ("page.css", "text/css"),
-    "/docs/page.js": ("page.js", "text/javascript"),
-}
 _DOCUMENT_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 _SAFE_HEADERS = {
     "Content-Security-Policy": _POLICY,

@@ -3,7 +3,6 @@
 import asyncio
 import atexit
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from loan_default import metrics
 from loan_default.decision_log.files import FileStore
@@ -11,11 +10,9 @@ from loan_default.decision_log.group import Group
 from loan_default.decision_log.record import Decided
 from loan_default.decision_log.segments import decisions_folder
 from loan_default.decision_log.store import Store
+from loan_default.decision_log.writer import Writer
 from loan_default.errors import DecisionLogUnavailable
 from loan_default.settings import Settings
-
-if TYPE_CHECKING:
-    from loan_default.decision_log.writer import Writer
 
 # How long a caller waits for its record at most, with DECISION_LOG=required.
 REQUIRED_WAIT_S = 2.0
@@ -29,16 +26,11 @@ class DecisionLog:
         required: whether an answer must wait for its record: `append_required` before it, rather than `append` after.
     """
 
-    def __init__(self, writer: "Writer | None", *, required: bool) -> None:
+    def __init__(self, writer: Writer | None, *, required: bool) -> None:
         self._writer = writer
         self._open: Group | None = None
         self.enabled = writer is not None
         self.required = required
-
-    @property
-    def trouble(self) -> str | None:
-        """Why nothing can be written at present, as the last attempt found; None when it can, or none was made."""
-        return None if self._writer is None else self._writer.trouble
 
     def append(self, decided: Decided) -> None:
         """Remember a decision soon, or count it as dropped when there is no room; never waits, never fails."""
@@ -90,8 +82,6 @@ def open_decision_log(settings: Settings) -> DecisionLog:
     """
     if settings.decision_log == "off":
         return DecisionLog(None, required=False)
-    from loan_default.decision_log.writer import Writer  # with XGBoost, which the supervisor does without
-
     writer = Writer(_store(settings))
     writer.start()
     log = DecisionLog(writer, required=settings.decision_log == "required")

@@ -27,7 +27,7 @@ _PAUSE_S = 0.0002
 
 
 class Recorder:
-    """Makes records; used from one thread."""
+    """Makes records; each thread has one of its own."""
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
@@ -35,9 +35,8 @@ class Recorder:
     def line(self, decided: Decided) -> Line | None:
         """The line of a decision at once; None for a declined one, whose reasons take too long, or one that fails."""
         try:
-            known = self._known.get(id(decided.model))
-            if known is None:
-                self._known = {id(decided.model): (known := _Known(decided.model))}  # those before answer no more
+            known = self._of(decided.model)
+            self._forget_all_but([decided])
             return None if decided.pd >= known.threshold else _line(decided, known, None)
         except Exception:  # noqa: BLE001  # `lines` tells of it
             return None

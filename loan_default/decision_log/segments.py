@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from loan_default.decision_log.ids import first_id_at, milliseconds_of
@@ -32,7 +33,7 @@ class Segment:
     path: Path
     start_ms: int
 
-    @property
+    @cached_property  # it is asked for each record that is written
     def ids(self) -> tuple[str, str]:
         """The range of ids it may hold, the end excluded."""
         return first_id_at(self.start_ms - BEFORE_S * 1000), first_id_at(self.end_ms)

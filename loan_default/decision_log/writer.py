@@ -51,11 +51,6 @@ class Writer:
         """Start the thread."""
         self._thread.start()
 
-    @property
-    def trouble(self) -> str | None:
-        """Why nothing can be written at present."""
-        return None if self._trouble is None else self._trouble.explanation
-
     def append(self, decided: Decided) -> None:
         """Take a decision, or count it as dropped."""
         if len(self._waiting) < self._most_waiting:

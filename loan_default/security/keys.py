@@ -35,10 +35,6 @@ class Keys:
     def __len__(self) -> int:
         return len(self._callers)
 
-    def callers(self) -> list[Caller]:
-        """Whom the keys belong to."""
-        return list(self._callers.values())
-
     def find(self, key: bytes) -> Caller | None:
         """The caller that `key` belongs to; None when it is not ours."""
         # The time of a look-up may depend on the digest, but never on how much of a key is right: to steer a digest
@@ -58,11 +54,9 @@ def load_keys(settings: Settings) -> tuple[Keys, Path | None]:
     Raises:
         SettingsError: a keys file is wrong, or there is no key and none can be kept.
     """
-    configured = dict(_nameless(key) for key in settings.api_keys)
-    # A key that is in the file, too, has the name and the scopes that it has there.
-    configured |= {key.digest: key.caller for key in _named(settings)}
+    configured = _configured(settings)
     if configured:
-        return Keys(configured.items()), None
+        return Keys((digest, caller) for digest, (caller, _) in configured.items()), None
     path = settings.first_key_file
     return Keys([_nameless(first_key(path))]), path
 
@@ -73,8 +67,7 @@ def valid_keys(settings: Settings) -> list[tuple[Caller, str]]:
     Raises:
         SettingsError: a keys file is wrong.
     """
-    named = {key.digest: (key.caller, str(settings.keys_file)) for key in _named(settings)}
-    found = {digest: (caller, "API_KEY") for digest, caller in map(_nameless, settings.api_keys)} | named
+    found = _configured(settings)
     path = settings.first_key_file
     if not found and path.exists():
         return [(_nameless(first_key(path))[1], str(path))]
@@ -125,6 +118,13 @@ class KeyRing:
                 short,
                 _SHORT,
             )
+
+
+def _configured(settings: Settings) -> dict[bytes, tuple[Caller, str]]:
+    """The keys that somebody configured, by digest: whom each belongs to, and where it is kept."""
+    found = {digest: (caller, "API_KEY") for digest, caller in map(_nameless, settings.api_keys)}
+    # A key that is in the file, too, has the name and the scopes that it has there.
+    return found | {key.digest: (key.caller, str(settings.keys_file)) for key in _named(settings)}
 
 
 def _nameless(key: str) -> tuple[bytes, Caller]:
