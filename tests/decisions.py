@@ -1,5 +1,6 @@
 """Decisions as the hot path would hand them over, and a log of them for tests."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import Iterator, Sequence
@@ -10,14 +11,17 @@ from typing import Any
 
 import numpy as np
 from loguru import logger
+from prometheus_client import REGISTRY
 
-from loan_default.decision_log import Decided, new_decision_id
+from loan_default.decision_log import Decided, DecisionLog, new_decision_id, open_decision_log
+from loan_default.decision_log.archive import open_archive
 from loan_default.decision_log.ids import first_id_at
 from loan_default.decision_log.record import Line
 from loan_default.decision_log.recorder import Recorder
 from loan_default.model import LoanModel
 from loan_default.schema.applicant import Encoder
 from loan_default.served import Served
+from loan_default.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,29 @@ def wait_for(condition: Any, within_s: float = 20) -> None:
             return
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(pause_s)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[DecisionLog]:
+    """A log that is closed at the end of the block."""
+    log = open_decision_log(settings)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def count(name: str, **labels: str) -> float:
+    """What a counter of the decision log stands at."""
+    return REGISTRY.get_sample_value(f"loan_decision_log_{name}_total", labels) or 0.0
+
+
+def is_kept(settings: Settings, decision_id: str) -> bool:
+    """Whether a decision can be looked up."""
+    with open_archive(settings) as archive:
+        return archive.find(decision_id) is not None
+
+
+async def answered(log: DecisionLog, *calls: Sequence[Decided]) -> list[BaseException | None]:
+    """What becomes of calls that wait for their records: None, or why not."""
+    return await asyncio.gather(*[log.append_required(call) for call in calls], return_exceptions=True)

@@ -28,3 +28,9 @@ def model_folder(loan_model: LoanModel, tmp_path_factory: pytest.TempPathFactory
     path = tmp_path_factory.mktemp("model") / "loan_model"
     loan_model.save(path)
     return path
+
+
+@pytest.fixture
+def required(settings: Settings) -> Settings:
+    """No answer without a record."""
+    return settings.model_copy(update={"decision_log": "required"})
