@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loguru import logger
 from models import complete, put_in_production
 
 from loan_default.model import LoanModel
@@ -87,3 +89,12 @@ def promoted(settings: Settings, loan_model: LoanModel) -> Served:
 def promoted_credit(settings: Settings, credit_model: LoanModel) -> Served:
     """A model with another lender's columns, promoted to production."""
     return put_in_production(settings, credit_model)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What is logged from now on: level and message of each line."""
+    lines: list[str] = []
+    handler = logger.add(lines.append, format="{level} {message}")
+    yield lines
+    logger.remove(handler)

@@ -119,15 +119,8 @@ def limit(place: Place) -> Server:
 
 def fastapi_pandas(place: Place) -> Server:
     """What most teams write."""
-    python = place.python("fastapi_pandas.txt")
-    return Server(
-        title="FastAPI + pandas + scikit-learn pipeline",
-        command=[str(python), "-m", "benchmarks.rivals.fastapi_pandas", str(place.subject.folder), _PORT],
-        variables=_elsewhere(),
-        ready="/healthz",
-        path="/predict",
-        body=_only,
-        pds=_probability,
+    return _program(
+        place, "fastapi_pandas.txt", "fastapi_pandas", "FastAPI + pandas + scikit-learn pipeline", "/healthz"
     )
 
 
@@ -182,16 +175,7 @@ def mlserver(place: Place) -> Server:
 
 def litserve(place: Place) -> Server:
     """LitServe with batching."""
-    python = place.python("litserve.txt")
-    return Server(
-        title="LitServe, batched",
-        command=[str(python), "-m", "benchmarks.rivals.litserve_custom", str(place.subject.folder), _PORT],
-        variables=_elsewhere(),
-        ready="/health",
-        path="/predict",
-        body=_only,
-        pds=_probability,
-    )
+    return _program(place, "litserve.txt", "litserve_custom", "LitServe, batched", "/health")
 
 
 def mlflow(place: Place) -> Server:
@@ -207,6 +191,20 @@ def mlflow(place: Place) -> Server:
         path="/invocations",
         body=lambda applicants: {"dataframe_records": list(applicants)},
         pds=lambda answer: [row["probability"] for row in answer["predictions"]],
+    )
+
+
+def _program(place: Place, requirements: str, module: str, title: str, ready: str) -> Server:
+    """A program of benchmarks/rivals that takes one applicant and answers with a probability."""
+    python = place.python(requirements)
+    return Server(
+        title=title,
+        command=[str(python), "-m", f"benchmarks.rivals.{module}", str(place.subject.folder), _PORT],
+        variables=_elsewhere(),
+        ready=ready,
+        path="/predict",
+        body=_only,
+        pds=_probability,
     )
 
 

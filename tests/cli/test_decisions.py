@@ -8,12 +8,11 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from commands import cli
 from decisions import Answers, decide, lines
 from installation import ROOT
 from prometheus_client import REGISTRY
-from typer.testing import CliRunner, Result
 
-from loan_default.cli import app
 from loan_default.decision_log import Decided, new_decision_id
 from loan_default.decision_log.files import MOST_SEGMENT_BYTES, FileStore
 from loan_default.decision_log.log import REQUIRED_WAIT_S
@@ -26,17 +25,6 @@ from loan_default.settings import Settings
 from loan_default.training.data import Dataset
 
 PAGE = (ROOT / "docs" / "decision-log.md").read_text()
-
-
-def cli(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-@pytest.fixture(autouse=True)
-def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands read the state folder of the test."""
-    monkeypatch.setenv("STATE_DIR", str(settings.state))
-    monkeypatch.chdir(settings.state.parent)  # where no .env is
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from typer.testing import CliRunner, Result
+from commands import cli
+from typer.testing import Result
 
-from loan_default.cli import app
 from loan_default.security import Caller, load_keys
 from loan_default.settings import Settings
 
@@ -24,7 +24,7 @@ def keyless(settings: Settings) -> Settings:
 
 
 def key(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["key", *arguments])
+    return cli("key", *arguments)
 
 
 def test_the_new_key_alone_goes_to_standard_output(keyless: Settings) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from commands import cli
 
 from loan_default import promotion, registry
-from loan_default.cli import app
 from loan_default.errors import PromotionRefused
 from loan_default.history import Event
 from loan_default.model import LoanModel
@@ -24,15 +23,9 @@ from loan_default.training.fit import Fitted
 DATA = Path(__file__).resolve().parents[2] / "data" / "Default_Fin.csv"
 
 
-def cli(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
 @pytest.fixture(autouse=True)
-def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands read the state folder of the test."""
-    monkeypatch.setenv("STATE_DIR", str(settings.state))
-    monkeypatch.chdir(settings.state.parent)  # where no .env is
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are not what is tested here."""
     monkeypatch.setattr("loan_default.training.evaluate._RESAMPLES", 30)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from installation import ROOT, environment, free_port
-from loguru import logger
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from redis_engine import RedisServer, redis_server
@@ -32,14 +31,6 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
     with redis_server(tmp_path) as server:
         yield server
-
-
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    lines: list[str] = []
-    handler = logger.add(lines.append, format="{level} {message}")
-    yield lines
-    logger.remove(handler)
 
 
 def tell(story: Story, per_minute: int, redis_url: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The request model that a declaration becomes, and an applicant as a row of numbers and back."""
+"""The request model that a declaration becomes."""
 
 import json
 from collections.abc import Callable
@@ -7,26 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
+from declarations import KINDS, LIMITS, MIXED, MODEL, ignore, one
 from pydantic import BaseModel, ValidationError
 
-from loan_default.features import Features
 from loan_default.schema import DEFAULT_SCHEMA, Schema, load_schema, parse_schema
 from loan_default.schema.applicant import Encoder, applicant_model
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {"employed": 1, "bank_balance": 100.0, "annual_salary": 1000.0}
 
-WORDS = {"description": "X.", "risk_reason": "None.", "unit": "$"}
-LIMITS = {"exclusive_minimum": 0, "exclusive_maximum": 10}
-KINDS: dict[str, dict[str, Any]] = {
-    "number": {"type": "number", "example": 5},
-    "integer": {"type": "integer", "example": 5},
-    "boolean": {"type": "boolean", "example": True},
-    "category": {"type": "category", "categories": ["a", "b", "c"], "example": "a"},
-}
 OWN = {"number": 2.5, "integer": 2, "boolean": False, "category": "b"}
 FOREIGN: dict[str, list[object]] = {
     "number": ["1", True, False, [1], {}, "a", ""],
@@ -34,68 +23,6 @@ FOREIGN: dict[str, list[object]] = {
     "boolean": [0, 1, 1.0, "true", "yes", [True], {}],
     "category": [0, 1, True, ["a"], {"a": 1}],
 }
-
-
-def ignore(column: str, outcome: str) -> None:
-    """Nothing counts unknown categories here."""
-
-
-def one(kind: str, **changed: object) -> Schema:
-    """A declaration of the one column x."""
-    words = {key: text for key, text in WORDS.items() if key != "unit" or kind in {"number", "integer"}}
-    column = {"name": "x", "header": "X"} | words | KINDS[kind] | changed
-    target = {"header": "Bad", "positive": 1, "description": "X."}
-    return Schema.model_validate({"name": "one", "columns": [column], "target": target})
-
-
-MIXED = Schema.model_validate(
-    one("number", may_be_missing=True).model_dump()
-    | {
-        "columns": [
-            one(kind, **more).columns[0].model_dump() | {"name": name, "header": name}
-            for name, kind, more in (
-                ("income", "number", {"exclusive_minimum": 0, "may_be_missing": True}),
-                ("debt", "number", {"minimum": 0}),
-                ("years", "integer", {"minimum": -5}),
-                ("children", "integer", {"may_be_missing": True}),
-                ("owner", "boolean", {}),
-                ("married", "boolean", {"may_be_missing": True}),
-                ("home", "category", {}),
-                ("job", "category", {"may_be_missing": True, "unknown": "missing", "never_seen": ["b"]}),
-            )
-        ],
-        "derived": [
-            {
-                "name": "share",
-                "ratio": {"numerator": "debt", "denominator": "income"},
-                "description": "X.",
-                "risk_reason": "None.",
-            }
-        ],
-    }
-)
-ENCODER = Encoder(MIXED)
-MODEL = applicant_model(MIXED, ignore)
-
-NUMBERS = st.floats(min_value=1e-6, max_value=1e6)
-WHOLE = st.integers(-5, 2**53)
-
-
-def mixed_applicants() -> SearchStrategy[dict[str, Any]]:
-    """Any applicants of the mixed declaration."""
-    fields: dict[str, SearchStrategy[Any]] = {
-        "debt": st.just(0.0) | NUMBERS,
-        "years": WHOLE,
-        "owner": st.booleans(),
-        "home": st.sampled_from(["a", "b", "c"]),
-    }
-    optional: dict[str, SearchStrategy[Any]] = {
-        "income": st.none() | NUMBERS,
-        "children": st.none() | WHOLE,
-        "married": st.none() | st.booleans(),
-        "job": st.none() | st.sampled_from(["a", "c"]),
-    }
-    return st.fixed_dictionaries(fields, optional=optional)
 
 
 @pytest.fixture(scope="module")
@@ -389,109 +316,3 @@ def test_the_json_schema_names_what_is_required_and_shows_an_example() -> None:
     assert shown["required"] == ["debt", "years", "owner", "home"]
     assert shown["example"] == MIXED.example
     assert shown["additionalProperties"] is False
-
-
-def test_values_become_numbers_in_the_order_of_the_declaration() -> None:
-    sent = {
-        "job": "c",
-        "home": "b",
-        "married": True,
-        "owner": False,
-        "children": 3,
-        "years": -1,
-        "debt": 2,
-        "income": 1,
-    }
-    assert ENCODER.row(MODEL.model_validate(sent)) == [1.0, 2.0, -1.0, 3.0, 0.0, 1.0, 1.0, 2.0]
-
-
-@settings(deadline=None)
-@given(st.lists(mixed_applicants(), min_size=1, max_size=5))
-def test_a_row_and_a_table_have_the_same_numbers(sent: list[dict[str, Any]]) -> None:
-    rows = np.array([ENCODER.row(MODEL.model_validate(values)) for values in sent])
-    table = ENCODER.table([[values.get(name) for values in sent] for name in MIXED.column_names])
-    assert table.dtype == np.float64
-    assert table.tobytes() == rows.tobytes()
-
-
-@settings(deadline=None)
-@given(mixed_applicants())
-def test_json_and_objects_become_the_same_row(sent: dict[str, Any]) -> None:
-    validated = MODEL.model_validate(sent)
-    assert repr(ENCODER.row(MODEL.model_validate_json(json.dumps(sent)))) == repr(ENCODER.row(validated))
-
-
-@settings(deadline=None)
-@given(mixed_applicants())
-def test_what_was_sent_is_shown(sent: dict[str, Any]) -> None:
-    (features,) = Features(MIXED).values(np.array([ENCODER.row(MODEL.model_validate(sent))]))
-    shown = ENCODER.shown(features.tolist())
-    assert {name: shown[name] for name in MIXED.column_names} == dict.fromkeys(MIXED.column_names) | sent
-    assert all(type(shown[name]) is type(value) for name, value in sent.items())
-
-
-@settings(deadline=None)
-@given(mixed_applicants())
-def test_a_derived_feature_is_shown_where_it_could_be_computed(sent: dict[str, Any]) -> None:
-    (features,) = Features(MIXED).values(np.array([ENCODER.row(MODEL.model_validate(sent))]))
-    share = ENCODER.shown(features.tolist())["share"]
-    income = sent.get("income")
-    assert share == (None if income is None else sent["debt"] / income)
-
-
-def test_an_unknown_category_is_shown_as_missing() -> None:
-    shown = ENCODER.shown([*ENCODER.row(MODEL.model_validate(MIXED.example | {"job": "d"})), 1.0])
-    assert shown["job"] is None
-    assert shown["home"] == "a"
-
-
-def test_features_are_shown_by_name_in_order() -> None:
-    assert list(ENCODER.shown([1.0] * 9)) == MIXED.feature_names
-
-
-@pytest.mark.parametrize("count", [0, 8, 10])
-def test_as_many_features_are_shown_as_there_are(count: int) -> None:
-    with pytest.raises(ValueError, match="zip"):
-        ENCODER.shown([1.0] * count)
-
-
-@pytest.mark.parametrize("known", [["a", "b"], ["a", None], [None, float("nan")], []])
-def test_a_table_takes_known_and_missing_categories(known: list[Any]) -> None:
-    codes = {"a": 0.0, "b": 1.0}
-    expected = np.array([[codes.get(value, np.nan)] for value in known]).reshape(-1, 1)
-    np.testing.assert_array_equal(Encoder(one("category", may_be_missing=True)).table([known]), expected)
-
-
-@pytest.mark.parametrize("value", ["d", "", "A", 1, True])
-def test_a_table_with_a_refused_category_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match=r"^x: .* must be one of 'a', 'b', 'c'$"):
-        Encoder(one("category")).table([["a", value, "b"]])
-
-
-def test_a_table_with_a_category_never_seen_is_refused() -> None:
-    with pytest.raises(ValueError, match="x: 'b' must be one of 'a', 'c'"):
-        Encoder(one("category", never_seen=["b"])).table([["a", "b"]])
-
-
-def test_a_table_has_nan_for_unknown_categories_that_are_not_refused() -> None:
-    table = Encoder(one("category", unknown="missing", never_seen=["b"], may_be_missing=True)).table(
-        [["a", "b", "d", None]]
-    )
-    np.testing.assert_array_equal(table, [[0.0], [np.nan], [np.nan], [np.nan]])
-
-
-@pytest.mark.parametrize(
-    ("kind", "values"), [("number", [1.0, None]), ("category", ["a", None]), ("boolean", [True, None])]
-)
-def test_a_table_has_no_gap_where_there_must_be_none(kind: str, values: list[object]) -> None:
-    with pytest.raises(ValueError, match="a value is missing"):
-        Encoder(one(kind)).table([values])
-
-
-def test_a_table_has_one_sequence_for_each_column() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        ENCODER.table([[1.0]])
-
-
-def test_a_table_without_rows_has_all_its_columns() -> None:
-    assert ENCODER.table([[]] * 8).shape == (0, 8)

@@ -3,12 +3,10 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from loguru import logger
 
 from loan_default.errors import KeysFileError, SettingsError
 from loan_default.security import Caller, KeyRing, Keys, load_keys
@@ -20,14 +18,6 @@ from loan_default.settings import Settings
 @pytest.fixture
 def keyless(settings: Settings) -> Settings:
     return settings.model_copy(update={"api_key": None})
-
-
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    lines: list[str] = []
-    handler = logger.add(lines.append, format="{level} {message}")
-    yield lines
-    logger.remove(handler)
 
 
 def test_configured_keys_are_accepted_and_nothing_else(settings: Settings) -> None:
