@@ -16,6 +16,7 @@ from bentoml.exceptions import ServiceUnavailable
 from pydantic import BaseModel
 
 from loan_default.api.front import Front
+from loan_default.api.in_progress import CALL_SECONDS
 from loan_default.api.layers import around
 from loan_default.api.loaded import Prediction
 from loan_default.api.native import MAX_LIST, Refusal, argument, predict_in_process
@@ -25,8 +26,6 @@ from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
 from loan_default.supervisor import keep_commands_private
-
-_TIMEOUT_S = 10
 
 # In a container BentoML does not start a dead worker again, and leaves that to whoever runs the container, who sees
 # nothing as long as another worker lives. Without this variable, which its images set, it does.
@@ -44,7 +43,7 @@ else:
 @bentoml.service(
     name="LoanDefault",
     workers=_settings.workers,
-    traffic={"timeout": _TIMEOUT_S},
+    traffic={"timeout": CALL_SECONDS},
     metrics={"enabled": False},  # BentoML's label every request by its raw path: a stranger could create series
     logging={"access": {"enabled": False}},  # `Observe` logs what failed, with the request id
     tracing={"excluded_urls": ".*"},  # its middleware costs more than a prediction, exporter or not
@@ -64,7 +63,7 @@ class LoanDefault:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
-    @bentoml.api(batchable=True, max_batch_size=MAX_LIST, max_latency_ms=_TIMEOUT_S * 1000)  # type: ignore[untyped-decorator]
+    @bentoml.api(batchable=True, max_batch_size=MAX_LIST, max_latency_ms=int(CALL_SECONDS * 1000))  # type: ignore[untyped-decorator]
     async def predict(self, applications: Applications) -> list[Prediction | Refusal]:
         """Score a list of applicants; the answers come in the same order, and a bad row answers for itself."""
         try:

@@ -68,7 +68,7 @@ class _ToLoguru(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info and isinstance(record.exc_info[1], ValidationError):
             # BentoML logs a caller's mistake as an error of its own, with the values that were sent: an applicant's.
-            # `Observe` logs the 400 that the caller gets.
+            # Over HTTP it reads no applicant (`api/native.py` does), but a caller in this process may err, too.
             return
         level = record.levelname if record.levelname in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"} else "INFO"
         logger.patch(lambda entry: entry.__setitem__("name", record.name)).opt(exception=record.exc_info).log(
