@@ -57,11 +57,11 @@ class LoanDefault:
     def __init__(self) -> None:
         configure_logging(_settings)
         _online.start()
-        # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer. A request
-        # leaves no cycles behind, so there is little to find.
+        # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer, but not so
+        # rare that one takes long. A request leaves no cycles behind; computing reasons leaves a few.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        gc.set_threshold(5_000, 20, 100)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_LIST, max_latency_ms=int(CALL_SECONDS * 1000))  # type: ignore[untyped-decorator]
     async def predict(self, applications: Applications) -> list[Prediction | Refusal]:

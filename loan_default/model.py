@@ -27,6 +27,7 @@ from pydantic import BaseModel, Field, ValidationError
 from loan_default.decision import Decision, Stored
 from loan_default.errors import ModelFileError
 from loan_default.features import Features
+from loan_default.margins import raw_margins
 from loan_default.reasons import Reason, explain
 from loan_default.schema import Schema
 
@@ -132,12 +133,6 @@ class LoanModel:
         return cls.assemble(
             schema, booster, _read(folder / "decision.json", Decision), _read(folder / "about.json", About)
         )
-
-
-def raw_margins(booster: xgb.Booster, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-    """XGBoost's uncalibrated log-odds, (n,), for a feature matrix, (n, number of features)."""
-    margins = booster.inplace_predict(matrix, predict_type="margin", validate_features=False)
-    return np.asarray(margins, dtype=np.float64)
 
 
 def _features(booster: xgb.Booster) -> list[tuple[str, str]]:

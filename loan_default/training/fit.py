@@ -26,7 +26,7 @@ from xgboost import XGBClassifier
 from loan_default.decision import Calibration, Cost, Decision, MaxF1, Policy, PolicyName, RecallFloor
 from loan_default.errors import DataError
 from loan_default.features import Features
-from loan_default.model import raw_margins
+from loan_default.margins import raw_margins
 from loan_default.schema import Column, Schema
 from loan_default.schema.columns import CategoryColumn
 from loan_default.training.data import Dataset

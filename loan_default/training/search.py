@@ -31,7 +31,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 
 from loan_default.errors import DataError
 from loan_default.features import Features
-from loan_default.model import raw_margins
+from loan_default.margins import raw_margins
 from loan_default.schema import Schema
 from loan_default.training.data import Dataset
 from loan_default.training.evaluate import Figures, calibration_error

@@ -10,7 +10,8 @@ from decisions import Answers, decide, lines, logged
 
 from loan_default.decision_log.record import decode_record
 from loan_default.decision_log.recorder import Recorder
-from loan_default.model import LoanModel, raw_margins
+from loan_default.margins import raw_margins
+from loan_default.model import LoanModel
 from loan_default.reasons import contributions
 from loan_default.schema import Schema
 from loan_default.served import Served

@@ -16,7 +16,8 @@ from examples.credit_data.fetch import fetch
 from loan_default.decision import Decision, RecallFloor
 from loan_default.errors import DataError
 from loan_default.features import Features
-from loan_default.model import About, LoanModel, raw_margins
+from loan_default.margins import raw_margins
+from loan_default.model import About, LoanModel
 from loan_default.schema import Schema, load_schema
 from loan_default.schema.columns import CategoryColumn
 from loan_default.training import fit
