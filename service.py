@@ -57,8 +57,8 @@ class LoanDefault:
     def __init__(self) -> None:
         configure_logging(_settings)
         _online.start()
-        # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer, but not so
-        # rare that one takes long. A request leaves no cycles behind; computing reasons leaves a few.
+        # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer, though
+        # not so rare that one takes long. A request leaves no cycles behind; computing reasons leaves a few.
         gc.collect()
         gc.freeze()
         gc.set_threshold(5_000, 20, 100)

@@ -1,7 +1,7 @@
 """XGBoost's margins by its C API: what `Booster.inplace_predict` does, without what that costs for a few rows.
 
-For each call `inplace_predict` (XGBoost 3.1 and 3.2) tries which of a dozen types its data has, and makes a new class to
-wrap the result in: half the time of a call for few rows, and cycles that only the garbage collector can remove, in
+For each call `inplace_predict` (XGBoost 3.1 and 3.2) tries which of a dozen types its data has, and makes a new class
+to wrap the result in: half the time of a call for few rows, and cycles that only the garbage collector can remove, in
 pauses that every caller waits through. The C function behind it is public and documented, its Python handles
 (`xgboost.core._LIB`, `_check_call`) are not: this is the only place that uses them. See
 docs/decisions/0014-margins-by-the-c-api.md.

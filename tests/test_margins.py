@@ -44,7 +44,7 @@ def test_they_are_those_of_inplace_predict(booster: xgb.Booster, matrix: NDArray
 
 
 def test_the_order_in_memory_does_not_matter(booster: xgb.Booster, matrix: NDArray[np.float32]) -> None:
-    for laid_out in (np.asfortranarray(matrix), np.repeat(matrix, 2, axis=0)[::2], matrix.astype(np.float64)):
+    for laid_out in (np.asfortranarray(matrix), np.repeat(matrix, 2, axis=0)[::2]):
         assert raw_margins(booster, laid_out).tobytes() == inplace(booster, matrix).tobytes()
 
 

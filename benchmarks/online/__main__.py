@@ -34,6 +34,9 @@ def main(  # noqa: PLR0913, PLR0917  # its arguments are the command's options
         int, typer.Option("--list", min=0, max=100, help="Instead: lists of so many, our native face beside BentoML's.")
     ] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Instead: the throughput of so many workers over one.")] = 0,
+    share: Annotated[
+        float, typer.Option(min=0.1, max=1, help="With --workers: of one core, what each may use; needs root.")
+    ] = 1,
     soak: Annotated[float, typer.Option(min=0, help="Instead: full load for so many minutes; ours, or --only.")] = 0,
     overload: Annotated[bool, typer.Option("--overload", help="Instead: a flood between two normal loads.")] = False,
     connections: Annotated[int, typer.Option(min=33, help="How many connections the flood has.")] = 2000,
@@ -49,7 +52,7 @@ def main(  # noqa: PLR0913, PLR0917  # its arguments are the command's options
         place = Place(subject(cache, _APPLICANTS), None if offline else cache)
         to = figures or cache / "online.json"
         if workers:
-            _say(scaling.lines(scaled := scaling.scale(place, workers, rounds, seconds)), scaled, to)
+            _say(scaling.lines(scaled := scaling.scale(place, workers, rounds, seconds, share)), scaled, to)
         elif soak:
             servers = [make(place) for make in (chosen or {"ours": ours}).values()]
             _say(soaking.lines(soaked := [soaking.soak(each, place.subject, soak) for each in servers]), soaked, to)

@@ -1,10 +1,12 @@
 """Throughput of several workers over one, with all keep-alive connections opened together."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.online.measure import bodies_of, check, costed, warm_up
+from benchmarks.online.measure import bodies_of, check, costed
+from benchmarks.online.quota import held
 from benchmarks.online.running import running
 from benchmarks.online.servers import Place, ours
 
@@ -30,13 +32,17 @@ class Scaled:
     errors: int
 
 
-def scale(place: Place, workers: int, rounds: int, seconds: float) -> dict[int, list[Scaled]]:
-    """Rounds with one worker and with `workers`, in turns; the server is started anew each time."""
+def scale(place: Place, workers: int, rounds: int, seconds: float, share: float) -> dict[int, list[Scaled]]:
+    """Rounds with one worker and with `workers`, in turns; the server is started anew each time.
+
+    Args:
+        share: of one core, what each worker may use; 1 = all of it. Less leaves some of a small machine to wrk.
+    """
     counts = (1, workers)
     scaled: dict[int, list[Scaled]] = {count: [] for count in counts}
     for _ in range(rounds):
         for count in counts:
-            scaled[count].append(_round(place, count, seconds))
+            scaled[count].append(_round(place, count, seconds, share))
     return scaled
 
 
@@ -62,12 +68,14 @@ def shares(cpu_s: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted((used / total for used in cpu_s if total and used / total >= _WORKS), reverse=True))
 
 
-def _round(place: Place, workers: int, seconds: float) -> Scaled:
+def _round(place: Place, workers: int, seconds: float, share: float) -> Scaled:
     server = ours(place, workers)
     with running(server) as up, bodies_of(server, place.subject, 1) as bodies:
         check(up, place.subject)
-        warm_up(up, bodies)
-        load, spent = costed(up, bodies, seconds)
+        _, warming = costed(up, bodies, 2)
+        busiest = sorted(warming, key=warming.__getitem__)[-workers:]
+        with held(busiest, share) if share < 1 else nullcontext():
+            load, spent = costed(up, bodies, seconds)
     return Scaled(
         per_second=load.per_second,
         cpu_us=sum(spent.values()) / max(1, load.requests) * 1e6,
