@@ -240,3 +240,46 @@ class WrongMethod(LoanDefaultError):
     def __init__(self, allowed: str) -> None:
         super().__init__(f"This call takes {allowed} only.")
         self.headers = {"Allow": allowed}
+
+
+class BulkInputError(LoanDefaultError):
+    """A portfolio that cannot be scored: not readable, without a column it needs, empty or too long."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "invalid_portfolio"
+    exit_code = 2
+
+
+class NoSuchJob(LoanDefaultError):
+    """A job that is not there, any more or at all, or that belongs to another key."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "no_such_job"
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__("There is no such job: the id is wrong, its files have expired, or another key made it.")
+
+
+class JobConflict(LoanDefaultError):
+    """A call that a job does not take in the state it is in."""
+
+    status = HTTPStatus.CONFLICT
+    code = "job_conflict"
+    exit_code = 2
+
+
+class TooManyJobs(LoanDefaultError):
+    """More jobs of one key at once than are taken."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_jobs"
+    headers = MappingProxyType({"Retry-After": "60"})
+
+
+class JobsUnavailable(LoanDefaultError):
+    """The database or the storage of jobs does not answer, or is full."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "jobs_unavailable"
+    headers = MappingProxyType({"Retry-After": "5"})

@@ -1,0 +1,25 @@
+"""How far a job has come, told after each chunk."""
+
+from typing import Literal
+
+from loan_default.decision import Stored
+
+
+class Progress(Stored):
+    """A job's progress.
+
+    Attributes:
+        stage: `scoring` while chunks are scored, `writing` while results are put together, `done`.
+        rows_done: rows of the source that are dealt with, scored or rejected.
+        rows_rejected: of those, how many could not be scored.
+        chunks_done: chunks whose parts are kept.
+        seconds: of scoring, over all starts of the job.
+        updated_at: Unix time.
+    """
+
+    stage: Literal["scoring", "writing", "done"]
+    rows_done: int
+    rows_rejected: int
+    chunks_done: int
+    seconds: float
+    updated_at: float

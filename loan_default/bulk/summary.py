@@ -1,0 +1,50 @@
+"""What came of a job, in figures."""
+
+from loan_default.decision import Stored
+
+
+class Drift(Stored):
+    """How far a job's rows are from the training population, by feature and for the PD itself (as `pd`).
+
+    Attributes:
+        psi: the population stability index.
+        critical: what PSI stays under by chance alone, for so many rows.
+        drifted: PSI is over both the threshold and the critical value.
+    """
+
+    psi: float
+    critical: float
+    drifted: bool
+
+
+class Summary(Stored):
+    """The summary of a finished job.
+
+    Attributes:
+        rows, scored, rejected: of the source.
+        bands: how many scored rows have each risk band.
+        declined: how many have `prediction` 1.
+        mean_pd: over the scored rows; None without any.
+        pd_quantiles: by share ("0.05", "0.5", …), to the width of a bin of the histogram.
+        pd_histogram: scored rows by PD, in 100 bins of equal width.
+        rejects_by_reason: rejected rows by column and reason.
+        unknown_categories: values scored as missing, by column.
+        drift: against the training population; None when the model does not carry it.
+        model_version, model_run_id: what scored them.
+        seconds: of scoring.
+    """
+
+    rows: int
+    scored: int
+    rejected: int
+    bands: dict[str, int]
+    declined: int
+    mean_pd: float | None
+    pd_quantiles: dict[str, float]
+    pd_histogram: list[int]
+    rejects_by_reason: dict[str, int]
+    unknown_categories: dict[str, int]
+    drift: dict[str, Drift] | None
+    model_version: str
+    model_run_id: str
+    seconds: float
