@@ -9,11 +9,11 @@ module, reads the settings and the served model's columns when it is imported.
 import gc
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import bentoml
 from bentoml.exceptions import ServiceUnavailable
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from loan_default.api.front import Front
 from loan_default.api.in_progress import CALL_SECONDS
@@ -70,6 +70,19 @@ class LoanDefault:
             return await predict_in_process(_online, applications)
         except (ModelUnavailable, DecisionLogUnavailable) as error:
             raise ServiceUnavailable(error.message) from error
+
+    @bentoml.task  # type: ignore[untyped-decorator]
+    async def score(  # noqa: PLR0913, PLR0917  # what BentoML's clients may send along
+        self,
+        portfolio: Annotated[Path, Field(description="A CSV, a CSV compressed with gzip, or Parquet.")],
+        reasons: Annotated[bool, Field(description="Whether each declined row gets its reasons.")] = False,
+        separator: Annotated[str | None, Field(description="Of a CSV; found when it is not said.")] = None,
+        encoding: Annotated[str | None, Field(description="Of a CSV; found when it is not said.")] = None,
+        decimal: Annotated[str | None, Field(description="The decimal mark of a CSV.")] = None,
+    ) -> Path:
+        """Score a portfolio; the result is a Parquet file with its rows in the same order. Hand it in by `submit`."""
+        # For BentoML's schema: `loan_default/api/bulk/tasks.py` answers, from jobs that outlive this process.
+        raise NotImplementedError
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def finish(self) -> None:

@@ -88,6 +88,17 @@ class Settings(BaseSettings):
             "Unset: files in STATE_DIR."
         ),
     ] = None
+    job_max_upload_mib: Annotated[
+        int, Field(ge=1, description="Most MiB of a portfolio that is sent to be scored in bulk.")
+    ] = 4096
+    job_max_rows: Annotated[int, Field(ge=1, description="Most rows of a portfolio.")] = 100_000_000
+    job_sources: Annotated[
+        str | None,
+        Field(
+            description="Places that portfolios may be named in, separated by commas: folders, `s3://…`, `gs://…`. "
+            "Unset: none."
+        ),
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"
@@ -114,6 +125,7 @@ class Settings(BaseSettings):
         "database_url",
         "mlflow_tracking_uri",
         "bentoml_home",
+        "job_sources",
         mode="before",
     )
     @classmethod
@@ -149,6 +161,14 @@ class Settings(BaseSettings):
             raise ValueError("Input should start with postgresql://")
         return value
 
+    @field_validator("job_sources")
+    @classmethod
+    def _are_places(cls, value: str | None) -> str | None:
+        for place in () if value is None else value.split(","):
+            if not place.strip().startswith(("/", "s3://", "gs://")):
+                raise ValueError("each place must be a folder that begins with /, or s3://… or gs://…")
+        return value
+
     @cached_property
     def state(self) -> Path:
         """`STATE_DIR`, absolute."""
@@ -175,6 +195,11 @@ class Settings(BaseSettings):
         """The configured keys; empty when there are none."""
         text = "" if self.api_key is None else self.api_key.get_secret_value()
         return tuple(key.strip() for key in text.split(",") if key.strip())
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The places that portfolios may be named in; empty when there are none."""
+        return tuple(place.strip() for place in (self.job_sources or "").split(",") if place.strip())
 
     @property
     def keys_file(self) -> Path:

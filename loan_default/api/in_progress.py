@@ -5,7 +5,10 @@ the house (`Online`) asks once in a while which are over it.
 """
 
 import asyncio
+import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # More calls than this at once wait longer for their answer than a caller should; they are told to come back.
 MOST_CALLS = 1000
@@ -41,6 +44,20 @@ class InProgress:
     def was_overdue(self, task: "asyncio.Task[object]") -> bool:
         """Whether a call was cancelled because of its deadline, rather than by the server's shutdown."""
         return task in self._overdue
+
+    @contextmanager
+    def without_deadline(self) -> Iterator[None]:
+        """The present call may take as long as its portfolio is long, and minds itself that it does not stand still."""
+        task = asyncio.current_task()
+        deadline = None if task is None else self._deadlines.get(task)
+        if task is None or deadline is None:
+            yield
+            return
+        self._deadlines[task] = math.inf
+        try:
+            yield
+        finally:
+            self._deadlines[task] = time.perf_counter() + CALL_SECONDS
 
     def cancel_overdue(self) -> None:
         """Cancel each call that is over its deadline; it is told once."""

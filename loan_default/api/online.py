@@ -6,6 +6,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from loan_default.api.bulk.access import JobAccess
 from loan_default.api.in_progress import InProgress
 from loan_default.api.listening import Listening
 from loan_default.api.loaded import Loaded
@@ -30,6 +31,7 @@ class Online:
         self.settings = settings
         self.models = Models(settings, source)
         self.in_progress = InProgress()
+        self.jobs = JobAccess(settings)
         self.stopping = False
         self._key_ring: KeyRing | None = None
         self.limits = RateLimits(0)
@@ -55,6 +57,7 @@ class Online:
         if self._housekeeping is not None:
             self._housekeeping.cancel()
         await self.limits.close()
+        await asyncio.to_thread(self.jobs.close)
         await asyncio.to_thread(self.log.close)
 
     def keys(self) -> Keys:
