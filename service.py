@@ -72,7 +72,7 @@ class LoanDefault:
             raise ServiceUnavailable(error.message) from error
 
     @bentoml.task  # type: ignore[untyped-decorator]
-    async def score(  # noqa: PLR0913, PLR0917  # what BentoML's clients may send along
+    async def score(
         self,
         portfolio: Annotated[Path, Field(description="A CSV, a CSV compressed with gzip, or Parquet.")],
         reasons: Annotated[bool, Field(description="Whether each declined row gets its reasons.")] = False,

@@ -17,6 +17,7 @@ _LONGEST_HEADER = 1024
 _LONGEST_FIELD = 256
 _LONGEST_ECHO = 64
 
+
 class Form:
     """One form.
 

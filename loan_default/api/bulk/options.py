@@ -53,7 +53,7 @@ def options_of(given: Mapping[str, Any]) -> Options:
         raise InvalidQuery(f"`{min(unknown)[:64]}` is not known; there are {', '.join(FILE_OPTIONS)}.")
     reasons = given.get("reasons", False)
     if not isinstance(reasons, bool):
-        if reasons not in _FLAGS:
+        if not isinstance(reasons, str) or reasons not in _FLAGS:
             raise InvalidQuery("`reasons` must be `true` or `false`.")
         reasons = _FLAGS[reasons]
     said = {name: given[name] for name in _FORMAT if given.get(name) is not None}

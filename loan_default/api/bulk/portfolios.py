@@ -2,9 +2,11 @@
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import msgspec
 from starlette.types import Receive, Scope
 
 from loan_default.api.bodies import check_headers
@@ -68,12 +70,14 @@ class Uploaded:
 
     Attributes:
         most_bytes: the longest file that is taken.
+        json_fields: whether the options are JSON, as BentoML's clients write them, rather than text.
     """
 
     scope: Scope
     receive: Receive
     field: str
     most_bytes: int
+    json_fields: bool = False
 
     async def keep(self, draft: Draft, threads: Threads) -> Source:
         """Keep the file while it arrives."""
@@ -86,7 +90,8 @@ class Uploaded:
             async for piece in pieces(self.receive):
                 await file.add(form.feed(piece))
             form.finish()
-            options = options_of({**query, **form.fields})
+            said = _without_json(form.fields) if self.json_fields else form.fields
+            options = options_of({**query, **said})
             how = written(options, draft.schema.csv, file.head, form.file_name, form.file_type)
         return Source(how, options.reasons, _digest(file.digest, options), name=draft.source_name)
 
@@ -112,6 +117,18 @@ class Named:
         head = await threads.run(first_bytes, self.uri, draft.settings)
         how = written(self.options, draft.schema.csv, head, self.uri.rpartition("/")[2], "")
         return Source(how, self.options.reasons, _digest(self.uri, self.options), uri=self.uri)
+
+
+def _without_json(fields: Mapping[str, str]) -> dict[str, Any]:
+    """The values of options that are JSON; what is none stands for itself."""
+
+    def value(text: str) -> Any:
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.MsgspecError:
+            return text
+
+    return {name: value(text) for name, text in fields.items()}
 
 
 def is_json(scope: Scope) -> bool:

@@ -99,6 +99,7 @@ class BatchFace:
 
     async def _show(self, scope: Scope, _: Receive, job_id: str) -> ASGIApp:
         """How a job stands; with its results when there are few."""
+        query_of(scope["query_string"], ())
         view = await self._view(scope, job_id)
         job = await self._access.run(lambda jobs: jobs.job(job_id))
         fields = job_fields(view, None if job is None else job.inspected)
@@ -108,10 +109,12 @@ class BatchFace:
 
     async def _cancel(self, scope: Scope, _: Receive, job_id: str) -> ASGIApp:
         """Stop a job."""
+        query_of(scope["query_string"], ())
         return json_answer(job_fields(await self._access.cancel(await self._view(scope, job_id))))
 
     async def _retry(self, scope: Scope, _: Receive, job_id: str) -> ASGIApp:
         """Let a job that failed or was cancelled go on."""
+        query_of(scope["query_string"], ())
         return json_answer(job_fields(await self._access.retry(await self._view(scope, job_id))), _ACCEPTED)
 
     async def _results(self, scope: Scope, _: Receive, job_id: str) -> ASGIApp:

@@ -7,18 +7,18 @@ from loan_default.errors import WrongMethod
 
 BATCH_PATH = "/api/v1/predict/batch"
 FILE_PATH = f"{BATCH_PATH}/file"
-_JOB = f"{BATCH_PATH}/{{job_id}}"
+JOB_PATH = f"{BATCH_PATH}/{{job_id}}"
 TASK_PATH = "/score"
 
 # The methods of each template of the REST face.
 BATCH_CALLS: Mapping[str, tuple[str, ...]] = {
     BATCH_PATH: ("GET", "POST"),
     FILE_PATH: ("POST",),
-    _JOB: ("GET", "DELETE"),
-    f"{_JOB}/results": ("GET",),
-    f"{_JOB}/rejects": ("GET",),
-    f"{_JOB}/summary": ("GET",),
-    f"{_JOB}/retry": ("POST",),
+    JOB_PATH: ("GET", "DELETE"),
+    f"{JOB_PATH}/results": ("GET",),
+    f"{JOB_PATH}/rejects": ("GET",),
+    f"{JOB_PATH}/summary": ("GET",),
+    f"{JOB_PATH}/retry": ("POST",),
 }
 # The verbs of BentoML's task, and the method of each.
 TASK_CALLS: Mapping[str, str] = {
@@ -42,7 +42,7 @@ def batch_route(path: str) -> Route | None:
     if path in BATCH_CALLS:
         return Route(path, "")
     job_id, slash, rest = path.removeprefix(f"{BATCH_PATH}/").partition("/")
-    template = f"{_JOB}{slash}{rest}"
+    template = f"{JOB_PATH}{slash}{rest}"
     return Route(template, job_id) if job_id and template in BATCH_CALLS and path.startswith(BATCH_PATH) else None
 
 

@@ -66,7 +66,7 @@ class TaskFace:
         if is_json(scope):
             portfolio = Listed(scope, receive, "applications", in_query=(), in_body=("reasons",))
         else:
-            portfolio = Uploaded(scope, receive, "portfolio", self._most_bytes)
+            portfolio = Uploaded(scope, receive, "portfolio", self._most_bytes, json_fields=True)
         accepted = await self._intake.accept(scope, portfolio)
         return json_answer(task_fields(accepted.view))
 
