@@ -95,7 +95,9 @@ DECISION_WRITE_SECONDS = Histogram(
 
 JOBS_SUBMITTED = Counter("loan_jobs_submitted_total", "Bulk jobs that were accepted.")
 JOBS_FINISHED = Counter(
-    "loan_jobs_finished_total", "Bulk jobs that a worker ended, by outcome (success, failure or cancelled).", ["outcome"]
+    "loan_jobs_finished_total",
+    "Bulk jobs that a worker ended, by outcome (success, failure or cancelled).",
+    ["outcome"],
 )
 JOB_SECONDS = Histogram(
     "loan_job_duration_seconds",

@@ -1,4 +1,4 @@
-"""Which workers are alive: each holds a lock under its executor id, and whoever gets hold of a lock knows its owner dead.
+"""Which workers are alive: each holds a lock under its executor id, and who gets hold of a lock knows its owner dead.
 
 A lock on a file, for workers that share a disk, is dropped by the kernel; an advisory lock of a Postgres session, for
 workers that share a database, by the server. Neither needs a clock or a heartbeat.

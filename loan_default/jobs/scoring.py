@@ -82,7 +82,7 @@ class Scoring:
                 logger.warning("The job waits {} s: {}", wait_s, why)
                 attendant.wait(wait_s, f"{why} Trying again every {wait_s:.0f} s.")
                 wait_s = min(2 * wait_s, _LAST_WAIT_S)
-            except Exception:
+            except Exception:  # noqa: BLE001  # its text may hold an applicant's values: the log's traceback has no locals
                 logger.exception("The job failed")
                 JOBS_FINISHED.labels("failure").inc()
                 raise UnexpectedJobError from None
