@@ -6,9 +6,14 @@ BentoML fixes workers, timeouts and request types when a service class is declar
 module, reads the settings and the served model's columns when it is imported.
 """
 
+import os
+import sys
+
+if "JobWorker" in sys.argv:  # BentoML names the service of a process among its arguments
+    os.nice(19)  # online scoring goes first, already while both import what follows, which takes seconds
+
 import asyncio
 import gc
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -5,7 +5,6 @@ is one to a process, and so is a worker.
 """
 
 import logging
-import os
 import time
 import uuid
 from contextlib import suppress
@@ -22,8 +21,6 @@ from loan_default.jobs.liveness import FileLocks, Liveness, SessionLocks
 from loan_default.jobs.scoring import Scoring
 from loan_default.settings import Settings
 
-# Online scoring goes first wherever both want a core.
-_NICE: Final = 19
 _POLL_S: Final = 0.2
 _LOOK_S: Final = 2.0
 _LAST_RETRY_S: Final = 10.0
@@ -54,7 +51,6 @@ class Worker:
         self._thread.join()
 
     def _work(self) -> None:
-        os.nice(_NICE)  # this thread and those it starts, which do all the work
         if self._launch():
             self._look()  # a worker that is started again finds its own job of before
             while not self._stopping.wait(_LOOK_S):
