@@ -6,8 +6,14 @@ BentoML fixes workers, timeouts and request types when a service class is declar
 module, reads the settings and the served model's columns when it is imported.
 """
 
-import gc
 import os
+import sys
+
+if "JobWorker" in sys.argv:  # BentoML names the service of a process among its arguments
+    os.nice(19)  # online scoring goes first, already while both import what follows, which takes seconds
+
+import asyncio
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +29,7 @@ from loan_default.api.native import MAX_LIST, Refusal, argument, predict_in_proc
 from loan_default.api.online import Online
 from loan_default.api.packing import packed_model
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
+from loan_default.jobs.worker import Worker
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
 from loan_default.supervisor import keep_commands_private
@@ -41,6 +48,27 @@ else:
 
 
 @bentoml.service(
+    name="JobWorker",
+    workers=1,
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+)
+class JobWorker:
+    """Works on bulk jobs, in a process of its own; nobody calls it."""
+
+    def __init__(self) -> None:
+        configure_logging(_settings)
+        self._worker = Worker(_settings)
+        self._worker.start()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def finish(self) -> None:
+        """Give the job that runs back to the queue."""
+        await asyncio.to_thread(self._worker.stop)
+
+
+@bentoml.service(
     name="LoanDefault",
     workers=_settings.workers,
     traffic={"timeout": CALL_SECONDS},
@@ -53,6 +81,8 @@ class LoanDefault:
     """Calibrated probabilities of default for loan applicants."""
 
     packed = packed_model(_online)
+    if _settings.job_worker == "on":
+        job_worker = bentoml.depends(JobWorker)  # which has BentoML start it, and start it again when it dies
 
     def __init__(self) -> None:
         configure_logging(_settings)

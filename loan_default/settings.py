@@ -84,10 +84,30 @@ class Settings(BaseSettings):
     database_url: Annotated[
         SecretStr | None,
         Field(
-            description="Postgres for recorded decisions, `postgresql://USER:PASSWORD@HOST/NAME`. "
-            "Unset: files in STATE_DIR."
+            description="Postgres for recorded decisions and the queue of jobs, "
+            "`postgresql://USER:PASSWORD@HOST/NAME`. Unset: files in STATE_DIR."
         ),
     ] = None
+    job_worker: Annotated[
+        Literal["on", "off"],
+        Field(description="Whether the server works on bulk jobs itself; `off` leaves them to `loan-default worker`."),
+    ] = "on"
+    job_threads: Annotated[
+        int, Field(ge=0, le=256, description="Threads that a job may use; 0 takes as many as there are cores.")
+    ] = 0
+    job_storage_url: Annotated[
+        str | None,
+        Field(
+            description="Where jobs keep their files: a folder that every machine mounts, or `s3://BUCKET/PREFIX`. "
+            "Unset: STATE_DIR/jobs/files."
+        ),
+    ] = None
+    job_retention_hours: Annotated[
+        float, Field(gt=0, le=1_000_000, description="Finished jobs are removed with their files after so many hours.")
+    ] = 168.0
+    job_max_waiting: Annotated[
+        int, Field(ge=1, description="Bulk jobs of one key that may wait or run at once; more are refused.")
+    ] = 100
     job_max_upload_mib: Annotated[
         int, Field(ge=1, description="Most MiB of a portfolio that is sent to be scored in bulk.")
     ] = 4096
@@ -107,7 +127,7 @@ class Settings(BaseSettings):
         Field(description="`json`, `text`, or `auto`: text on a terminal, JSON everywhere else."),
     ] = "auto"
 
-    @field_validator("model_stage", "log_format", "decision_log", mode="before")
+    @field_validator("model_stage", "log_format", "decision_log", "job_worker", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -123,6 +143,7 @@ class Settings(BaseSettings):
         "redis_url",
         "redis_host",
         "database_url",
+        "job_storage_url",
         "mlflow_tracking_uri",
         "bentoml_home",
         "job_sources",
@@ -189,6 +210,11 @@ class Settings(BaseSettings):
     def mlflow_database(self) -> Path:
         """Our own MLflow store, for when no other is named."""
         return self.state / "mlflow.db"
+
+    @cached_property
+    def jobs(self) -> Path:
+        """The folder of the jobs' queue, workers and files, as far as they are on this machine."""
+        return self.state / "jobs"
 
     @property
     def api_keys(self) -> tuple[str, ...]:
