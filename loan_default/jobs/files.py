@@ -1,6 +1,7 @@
 """Where the files of all jobs are: a folder for each under its id, on a disk or in an object store."""
 
 from loan_default.jobs.job import Job
+from loan_default.jobs.sources import place_of
 from loan_default.settings import Settings
 from loan_default.storage import Folder, LocalFolder, Place
 
@@ -9,6 +10,7 @@ class JobFiles:
     """The folders of all jobs."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._root = settings.jobs / "files"
 
     def folder(self, job_id: str) -> Folder:
@@ -19,6 +21,4 @@ class JobFiles:
         """The portfolio of a job: in its folder, or wherever it was named."""
         if job.source_name is not None:
             return self.folder(job.job_id).place(job.source_name)
-        from pyarrow.fs import FileSystem
-
-        return Place(*FileSystem.from_uri(job.source_uri))
+        return place_of(job.source_uri or "", self._settings)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from loan_default.jobs.job import Job, JobView
 
 _IDEMPOTENCY_KEY = b"idempotency-key"
-_MODEL = "model/"
 
 
 class Accepted(NamedTuple):
@@ -121,6 +120,7 @@ def _idempotency_key(scope: Scope) -> str | None:
 def _inspect(draft: Draft, source: Source) -> "Inspected":
     """Look at a portfolio, and put the model that will score it beside it."""
     from loan_default.bulk.inspect import inspect
+    from loan_default.jobs.model_copy import keep_model
     from loan_default.jobs.sources import place_of
 
     with translated():
@@ -128,10 +128,7 @@ def _inspect(draft: Draft, source: Source) -> "Inspected":
         inspected = inspect(
             place, draft.schema, source.written, most_rows=draft.settings.job_max_rows, reasons=source.reasons
         )
-        model = draft.loaded.served.model_folder
-        for path in sorted(model.rglob("*")):
-            if path.is_file():
-                draft.folder.write(_MODEL + path.relative_to(model).as_posix(), path.read_bytes())
+        keep_model(draft.loaded.served.model_folder, draft.folder)
     return inspected
 
 
