@@ -4,16 +4,13 @@ Both hold files under short names. A file becomes visible whole or not at all: o
 because an object appears when its upload is completed.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
-from pyarrow.fs import FileSystem, LocalFileSystem
+from pyarrow.fs import FileSystem
 
 
 @dataclass(frozen=True)
@@ -53,44 +50,3 @@ class Folder(Protocol):
 
     def remove_all(self) -> None:
         """Remove the folder with all its files, if it is there."""
-
-
-class LocalFolder:
-    """STAND-IN until helper A's is merged."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def names(self) -> set[str]:
-        return {str(p.relative_to(self._path)) for p in self._path.rglob("*") if p.is_file() and p.suffix != ".tmp"}
-
-    def place(self, name: str) -> Place:
-        return Place(LocalFileSystem(), str(self._path / name))
-
-    def size(self, name: str) -> int:
-        return (self._path / name).stat().st_size
-
-    def read(self, name: str) -> bytes:
-        return (self._path / name).read_bytes()
-
-    @contextmanager
-    def writing(self, name: str) -> Iterator[pa.NativeFile]:
-        target = self._path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        with pa.OSFile(str(draft), "wb") as file:
-            yield file
-        draft.replace(target)
-
-    def write(self, name: str, content: bytes) -> None:
-        with self.writing(name) as file:
-            file.write(content)
-
-    def blocks(self, name: str) -> Iterator[bytes]:
-        yield self.read(name)
-
-    def remove(self, name: str) -> None:
-        (self._path / name).unlink(missing_ok=True)
-
-    def remove_all(self) -> None:
-        shutil.rmtree(self._path, ignore_errors=True)
