@@ -16,6 +16,7 @@ from loan_default.errors import SettingsError
 
 Stage = Literal["production", "staging"]
 
+_OBJECT_SCHEMES = ("s3://", "gs://")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -180,6 +181,18 @@ class Settings(BaseSettings):
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("Input should start with postgresql://")
+        return value
+
+    @field_validator("job_storage_url")
+    @classmethod
+    def _storage(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        bucket = value.partition("://")[2].partition("/")[0] if value.startswith(_OBJECT_SCHEMES) else ""
+        if not (bucket and "@" not in bucket) and not value.startswith("/"):
+            raise ValueError(
+                "must be the absolute path of a folder, or s3://BUCKET/PREFIX; keys belong in AWS's own variables"
+            )
         return value
 
     @field_validator("job_sources")

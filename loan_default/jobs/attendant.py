@@ -37,7 +37,7 @@ class Attendant:
         self._stopping = stopping
         self._over = Event()
         self._progress: Progress | None = None
-        self._counted = (0, 0)
+        self._counted = {"scored": 0, "rejected": 0}
         self._trouble: str | None = None
         self._written: tuple[Progress | None, str | None] = (None, None)
         self._write_at = 0.0
@@ -58,10 +58,10 @@ class Attendant:
 
     def told(self, progress: Progress) -> None:
         """Take note of a job's progress."""
-        scored = progress.rows_done - progress.rows_rejected
-        JOB_ROWS.labels("scored").inc(max(0, scored - self._counted[0]))
-        JOB_ROWS.labels("rejected").inc(max(0, progress.rows_rejected - self._counted[1]))
-        self._counted = (scored, progress.rows_rejected)
+        outcomes = {"scored": progress.rows_done - progress.rows_rejected, "rejected": progress.rows_rejected}
+        for outcome, rows in outcomes.items():
+            JOB_ROWS.labels(outcome).inc(max(0, rows - self._counted[outcome]))
+            self._counted[outcome] = max(rows, self._counted[outcome])  # a new start tells the old parts one by one
         self._progress = progress
         self._trouble = None
 
@@ -100,7 +100,8 @@ class Attendant:
         """Go on from what an earlier start wrote down."""
         self._started_at = now.started_at or time.time()
         if now.progress is not None:  # these rows were counted then
-            self._counted = (now.progress.rows_done - now.progress.rows_rejected, now.progress.rows_rejected)
+            rejected = now.progress.rows_rejected
+            self._counted = {"scored": now.progress.rows_done - rejected, "rejected": rejected}
 
     def _write(self) -> None:
         news = (self._progress, self._trouble)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from loguru import logger
 from pydantic import ValidationError
 
-from loan_default.bulk.progress import Progress
 from loan_default.errors import JobFilesMissing, JobUnreadable, LoanDefaultError, UnexpectedJobError
 from loan_default.jobs.attendant import Attendant
 from loan_default.jobs.files import JobFiles
@@ -103,16 +102,6 @@ class Scoring:
                 JOBS_FINISHED.labels("cancelled").inc()
             logger.info("The job stops where it is")
             raise LeftAsItIs from None
-        attendant.told(
-            Progress(
-                stage="done",
-                rows_done=summary.rows,
-                rows_rejected=summary.rejected,
-                chunks_done=0,
-                seconds=summary.seconds,
-                updated_at=time.time(),
-            )
-        )
         JOBS_FINISHED.labels("success").inc()
         JOB_SECONDS.observe(max(0.0, time.time() - job.created_at.timestamp()))
         logger.info("The job is done: {} rows, {} of them rejected", summary.rows, summary.rejected)

@@ -8,6 +8,7 @@ import logging
 import time
 import uuid
 from contextlib import suppress
+from datetime import timedelta
 from threading import Event, Thread
 from typing import Final
 
@@ -17,12 +18,15 @@ from loguru import logger
 from loan_default.errors import JobsUnavailable
 from loan_default.jobs.adoption import adopt, put_back
 from loan_default.jobs.database import APPLICATION, JOB_FORMAT, QUEUE, SCHEMA, WORKFLOW, JobDatabase, reachable
+from loan_default.jobs.files import JobFiles
+from loan_default.jobs.housekeeping import expire, remove_strays, tell_queue
 from loan_default.jobs.liveness import FileLocks, Liveness, SessionLocks
 from loan_default.jobs.scoring import Scoring
 from loan_default.settings import Settings
 
 _POLL_S: Final = 0.2
 _LOOK_S: Final = 2.0
+_CLEAN_S: Final = 60.0
 _LAST_RETRY_S: Final = 10.0
 # After our own lock was lost, others may have lost theirs, too; they get as long to take them again.
 _GRACE_S: Final = 5.0
@@ -39,6 +43,9 @@ class Worker:
         self._scoring: Scoring | None = None
         self._liveness: Liveness | None = None
         self._adopt_from = 0.0
+        self._clean_at = 0.0
+        self._files = JobFiles(settings)
+        self._retention = timedelta(hours=settings.job_retention_hours)
         self._thread = Thread(target=self._work, name="job-worker", daemon=True)
 
     def start(self) -> None:
@@ -121,8 +128,14 @@ class Worker:
             with reachable():
                 if self._liveness is not None and self._liveness.hold():
                     self._adopt_from = time.monotonic() + _GRACE_S
+                client = self._database.client()
                 if self._liveness is not None and time.monotonic() >= self._adopt_from:
-                    adopt(self._database.client(), self._liveness, self.executor_id)
+                    adopt(client, self._liveness, self.executor_id)
+                tell_queue(client)
+                if time.monotonic() >= self._clean_at:
+                    self._clean_at = time.monotonic() + _CLEAN_S
+                    expire(client, self._files, self._retention)
+                    remove_strays(client, self._files)
         except JobsUnavailable as error:
             logger.warning("Jobs are not looked after: {}", error.message)
         except Exception:  # noqa: BLE001  # nobody else would see it
