@@ -33,7 +33,7 @@ class Files:
 
     async def results(self, view: "JobView", form: "ResultFormat", caller: Caller) -> Download:
         """The scored rows."""
-        from loan_default.bulk.run import RESULTS
+        from loan_default.bulk.files import RESULTS
 
         folder = await self._folder(view)
         blocks = _results_of(folder, form)
@@ -42,7 +42,7 @@ class Files:
 
     async def rejects(self, view: "JobView", caller: Caller) -> Download:
         """The rows that could not be scored."""
-        from loan_default.bulk.run import REJECTS
+        from loan_default.bulk.files import REJECTS
 
         folder = await self._folder(view)
         name = f"{view.job_id}.rejects.csv"
@@ -51,7 +51,7 @@ class Files:
 
     async def summary(self, view: "JobView") -> bytes:
         """The job in figures, as JSON."""
-        from loan_default.bulk.run import SUMMARY
+        from loan_default.bulk.files import SUMMARY
 
         folder = await self._folder(view)
         return await self._read(lambda: folder.read(SUMMARY))

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from loan_default.bulk.inspect import Inspected
     from loan_default.jobs.job import Job, JobView
 
+_MIB = 1024 * 1024
+# A compressed portfolio unpacks to so many times the longest upload at most.
+_MOST_UNPACKED = 4
 _IDEMPOTENCY_KEY = b"idempotency-key"
 
 
@@ -126,7 +129,12 @@ def _inspect(draft: Draft, source: Source) -> "Inspected":
     with translated():
         place = draft.folder.place(source.name or "") if source.uri is None else place_of(source.uri, draft.settings)
         inspected = inspect(
-            place, draft.schema, source.written, most_rows=draft.settings.job_max_rows, reasons=source.reasons
+            place,
+            draft.schema,
+            source.written,
+            most_rows=draft.settings.job_max_rows,
+            most_bytes=_MOST_UNPACKED * draft.settings.job_max_upload_mib * _MIB,
+            reasons=source.reasons,
         )
         keep_model(draft.loaded.served.model_folder, draft.folder)
     return inspected
