@@ -27,20 +27,20 @@ STALL_S = 30.0
 _BLOCK_BYTES = 1024 * 1024
 
 
-async def pieces(receive: Receive, stall_s: float = STALL_S) -> AsyncIterator[bytes]:
+async def pieces(receive: Receive) -> AsyncIterator[bytes]:
     """A body as it arrives.
 
     Raises:
         ClientDisconnect: the caller went away.
-        TooSlow: nothing arrived for `stall_s` seconds.
+        TooSlow: nothing arrived for `STALL_S` seconds.
     """
     more = True
     while more:
         try:
-            async with asyncio.timeout(stall_s):
+            async with asyncio.timeout(STALL_S):
                 message = await receive()
         except TimeoutError:
-            raise TooSlow(f"Nothing of the body arrived for {stall_s:g} seconds.") from None
+            raise TooSlow(f"Nothing of the body arrived for {STALL_S:g} seconds.") from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         more = message.get("more_body", False)

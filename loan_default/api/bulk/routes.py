@@ -57,4 +57,4 @@ def template_of(path: str) -> str | None:
 def require_method_of(method: str, allowed: tuple[str, ...]) -> None:
     """Raises WrongMethod unless a call has one of the methods of its path; HEAD goes where GET does."""
     if method not in allowed and not (method == "HEAD" and "GET" in allowed):
-        raise WrongMethod(" or ".join(allowed))
+        raise WrongMethod(", ".join(allowed))

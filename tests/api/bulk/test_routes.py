@@ -41,7 +41,7 @@ def test_a_label_holds_no_id_whatever_stands_in_its_place() -> None:
 
 def test_head_goes_where_get_does_and_a_wrong_method_names_the_right_ones() -> None:
     require_method_of("HEAD", ("GET", "DELETE"))
-    with pytest.raises(WrongMethod, match="takes GET or DELETE only"):
+    with pytest.raises(WrongMethod, match="takes GET, DELETE only"):
         require_method_of("POST", ("GET", "DELETE"))
     with pytest.raises(WrongMethod):
         require_method_of("HEAD", ("POST",))
