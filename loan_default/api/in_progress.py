@@ -22,6 +22,7 @@ class InProgress:
         self._most = most
         self._deadlines: dict[asyncio.Task[object], float] = {}
         self._overdue: set[asyncio.Task[object]] = set()
+        self._ending = False
 
     def __len__(self) -> int:
         return len(self._deadlines)
@@ -47,17 +48,26 @@ class InProgress:
 
     @contextmanager
     def without_deadline(self) -> Iterator[None]:
-        """The present call may take as long as its portfolio is long, and minds itself that it does not stand still."""
+        """The present call may take as long as its portfolio is long, and minds itself that it does not stand still.
+
+        When the server is about to stop, it has as long as any other.
+        """
         task = asyncio.current_task()
-        deadline = None if task is None else self._deadlines.get(task)
-        if task is None or deadline is None:
+        if task not in self._deadlines:  # nobody observes it
             yield
             return
-        self._deadlines[task] = math.inf
+        self._deadlines[task] = time.perf_counter() + CALL_SECONDS if self._ending else math.inf
         try:
             yield
         finally:
             self._deadlines[task] = time.perf_counter() + CALL_SECONDS
+
+    def end(self) -> None:
+        """The server is about to stop: from now on every call has a deadline."""
+        self._ending = True
+        latest = time.perf_counter() + CALL_SECONDS
+        for task, deadline in self._deadlines.items():
+            self._deadlines[task] = min(deadline, latest)
 
     def cancel_overdue(self) -> None:
         """Cancel each call that is over its deadline; it is told once."""

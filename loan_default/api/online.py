@@ -92,6 +92,7 @@ class Online:
 
     def _begin_stop(self) -> None:
         self.stopping = True
+        self.in_progress.end()
         logger.info("Stopping: not ready any more; what is under way is finished")
 
     async def _keep_house(self) -> None:
