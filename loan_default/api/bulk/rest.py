@@ -13,7 +13,14 @@ from loan_default.api.bulk.files import Files
 from loan_default.api.bulk.intake import Accepted, Intake
 from loan_default.api.bulk.options import FILE_OPTIONS, options_of, query_of
 from loan_default.api.bulk.portfolios import MAX_NAMED_BYTES, Listed, Named, Portfolio, Uploaded, is_json, whole_body
-from loan_default.api.bulk.routes import BATCH_CALLS, batch_route, require_method_of
+from loan_default.api.bulk.routes import (
+    BATCH_CALLS,
+    BATCH_PATH,
+    FILE_PATH,
+    JOB_PATH,
+    batch_route,
+    require_method_of,
+)
 from loan_default.api.bulk.shown import job_fields
 from loan_default.api.envelope import json_answer, refusal, success
 from loan_default.api.online import Online
@@ -41,16 +48,17 @@ class BatchFace:
         self._access = online.jobs
         self._files = Files(online)
         self._intake = intake
-        self._handlers: dict[tuple[str, str], Handler] = dict(
-            zip(
-                ((template, method) for template, methods in BATCH_CALLS.items() for method in methods),
-                (
-                    *(self._list, self._listed, self._sent, self._show, self._cancel),
-                    *(self._results, self._rejects, self._summary, self._retry),
-                ),
-                strict=True,
-            )
-        )
+        self._handlers: dict[tuple[str, str], Handler] = {
+            (BATCH_PATH, "GET"): self._list,
+            (BATCH_PATH, "POST"): self._listed,
+            (FILE_PATH, "POST"): self._sent,
+            (JOB_PATH, "GET"): self._show,
+            (JOB_PATH, "DELETE"): self._cancel,
+            (f"{JOB_PATH}/results", "GET"): self._results,
+            (f"{JOB_PATH}/rejects", "GET"): self._rejects,
+            (f"{JOB_PATH}/summary", "GET"): self._summary,
+            (f"{JOB_PATH}/retry", "POST"): self._retry,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""

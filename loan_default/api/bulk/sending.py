@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 
 from loguru import logger
 from starlette.types import Receive, Scope, Send
@@ -14,12 +14,12 @@ from loan_default.api.envelope import Header
 
 
 class Download:
-    """A file as an answer. `open` it first: what is wrong then can still be refused.
+    """A file as an answer. `open` it first: what is wrong then can still be refused. Then it must be sent.
 
     Args:
         blocks: gives the blocks, in order; called, and asked for each, in a thread.
         headers: of the answer.
-        taken: held while it is sent.
+        taken: held from `open` until it is sent.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Download:
         self._make_blocks = blocks
         self._headers = list(headers)
         self._taken = taken
+        self._held = ExitStack()
         self._blocks: Iterator[bytes] = iter(())
         self._first = b""
 
@@ -40,16 +41,18 @@ class Download:
         """Read the first block.
 
         Raises:
-            FileNotFoundError: there is no such file, any more or at all.
+            NoSuchJob: there is no such file, any more or at all.
             JobsUnavailable: the disk fails.
         """
-        with translated():
+        with ExitStack() as held, translated():
+            held.enter_context(self._taken())
             self._blocks = await self._threads.run(self._make_blocks)
             self._first = await self._next()
+            self._held = held.pop_all()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
-        with self._taken():
+        with self._held:
             await send({"type": "http.response.start", "status": 200, "headers": self._headers})
             block = b"" if scope["method"] == "HEAD" else self._first
             async with _listening(receive) as gone:
