@@ -69,8 +69,12 @@ class Server:
         return httpx.Client(base_url=self.url, headers={"X-API-Key": key} if key else {}, timeout=30)
 
     def workers(self) -> list[psutil.Process]:
-        """Its worker processes."""
-        return psutil.Process(self.process.pid).children()
+        """Its processes for online scoring."""
+        return [child for child in psutil.Process(self.process.pid).children() if "JobWorker" not in child.cmdline()]
+
+    def job_workers(self) -> list[psutil.Process]:
+        """Its processes for bulk jobs: one, unless it died or is off."""
+        return [child for child in psutil.Process(self.process.pid).children() if "JobWorker" in child.cmdline()]
 
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged; what is no line of ours is left out."""

@@ -52,7 +52,7 @@ def submit(
         from loan_default.served import find_served
 
         served = find_served(read_settings(), PROJECT)
-        typer.echo(hand_in(jobs, file, served, COMMAND_LINE, most_rows=10**9, reasons=reasons).job_id)
+        typer.echo(hand_in(jobs, file, served, COMMAND_LINE, reasons=reasons).job_id)
 
     _with_jobs(hand_it_in)
 

@@ -39,11 +39,6 @@ class JobDatabase:
         self._lock = Lock()
         self._client: DBOSClient | None = None
 
-    @property
-    def is_postgres(self) -> bool:
-        """Whether several machines may share it."""
-        return self._settings.database_url is not None
-
     def url(self) -> str:
         """Its address as SQLAlchemy takes it; it may hold a password. Raises SettingsError when it is none."""
         from sqlalchemy import URL, make_url

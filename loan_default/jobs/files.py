@@ -24,6 +24,7 @@ class JobFiles:
         """A job's folder; made when something is written into it. Raises OSError when the store does not answer."""
         root = self._root
         if isinstance(root.fs, LocalFileSystem):
+            Path(root.path).mkdir(parents=True, exist_ok=True, mode=0o700)
             return LocalFolder(Path(root.path, job_id))
         return ObjectFolder(root.fs, f"{root.path}/{job_id}")
 

@@ -1,6 +1,7 @@
 """From a file on this machine to an accepted job, for the command line; callers over HTTP have `api/bulk/`."""
 
 import hashlib
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -23,8 +24,10 @@ _KINDS: Final[dict[str, SourceKind]] = {
 }
 
 
-def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, most_rows: int, reasons: bool = False) -> JobView:
+def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: bool = False) -> JobView:
     """Copy a portfolio, and the model that is to score it, into a folder of its own, and make a job of them.
+
+    Whoever may do this on the machine is held to no number of rows or jobs.
 
     Raises:
         BulkInputError: it is not there, or cannot be scored.
@@ -45,7 +48,7 @@ def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, most_rows: i
             job_id=job_id,
             key_id=key_id,
             created_at=datetime.now(UTC),
-            inspected=inspect(folder.place("source"), schema, written, most_rows=most_rows, reasons=reasons),
+            inspected=inspect(folder.place("source"), schema, written, most_rows=sys.maxsize, reasons=reasons),
             source_name="source",
             source_uri=None,
             model_tag=served.tag,

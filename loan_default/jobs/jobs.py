@@ -76,7 +76,6 @@ class Jobs:
         there = self.view(job.job_id)
         if there is not None:
             return there
-        order = job.inspected.order
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
             "queue_name": QUEUE,
@@ -84,7 +83,7 @@ class Jobs:
             "app_version": JOB_FORMAT,
             "authenticated_user": job.key_id,
             "serialization_type": WorkflowSerializationFormat.PORTABLE,
-            "attributes": Standing(rows=order.rows, model_version=job.model_version).model_dump(mode="json"),
+            "attributes": _standing(job).model_dump(mode="json"),
         }
         with reachable():
             self.folder(job.job_id).write(_JOB_FILE, job.model_dump_json().encode())
@@ -114,7 +113,8 @@ class Jobs:
             rows = self._database.client().list_workflows(
                 name=WORKFLOW, user=key_id, limit=most, sort_desc=True, load_input=False
             )
-        return [view_of(row, self._retention) for row in rows]
+        views = [view_of(row, self._retention) for row in rows]
+        return sorted(views, key=lambda view: view.created_at, reverse=True)
 
     def cancel(self, job_id: str) -> JobView | None:
         """Stop it within a chunk; what is finished stays as it is."""
@@ -192,3 +192,7 @@ class Jobs:
         if view is None:
             raise JobConflict("It was erased while it was handed in.")
         return view
+
+
+def _standing(job: Job) -> Standing:
+    return Standing(created_at=job.created_at, rows=job.inspected.order.rows, model_version=job.model_version)

@@ -10,9 +10,12 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import psycopg
+from pydantic import SecretStr
+
+from loan_default.decision_log.database import Connection, Database
 
 _MOST_BITS: Final = 63
 
@@ -72,10 +75,10 @@ class FileLocks:
 class SessionLocks:
     """Advisory locks of one Postgres session; a pooler that shares sessions between clients would break them."""
 
-    def __init__(self, url: str, executor_id: str) -> None:
-        self._url = url
+    def __init__(self, url: SecretStr, executor_id: str) -> None:
+        self._database = Database(url)
         self._executor_id = executor_id
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._connection: Connection | None = None
 
     def hold(self) -> bool:
         """Take our own lock, on a new connection after the old one broke; see `Liveness`."""
@@ -86,7 +89,7 @@ class SessionLocks:
                 self.release()
             else:
                 return False
-        connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None)
+        connection = self._database.connect()
         connection.execute("SELECT pg_advisory_lock(%s)", (_number(self._executor_id),))
         self._connection = connection
         return True

@@ -32,6 +32,7 @@ class Standing(Stored):
     """What is kept with a job's row.
 
     Attributes:
+        created_at: when it was accepted; DBOS keeps whole seconds in SQLite.
         rows: to score.
         model_version: of the model that scores them.
         cancelled: it was cancelled and not retried since; says so even to whoever puts the row back into the queue.
@@ -40,6 +41,7 @@ class Standing(Stored):
         trouble: why it waits although a worker has it; None when it does not.
     """
 
+    created_at: datetime
     rows: int
     model_version: str
     cancelled: bool = False
@@ -72,7 +74,7 @@ def view_of(row: "WorkflowStatus", retention: timedelta) -> JobView:
         rows_per_second=rate,
         seconds_left=None if not rate else (now.rows - done) / rate,
         error=str(row.error) if state == "FAILURE" else None,
-        created_at=_time(row.created_at) or datetime.now(UTC),
+        created_at=now.created_at,
         started_at=None if now.started_at is None else datetime.fromtimestamp(now.started_at, UTC),
         finished_at=finished,
         expires_at=None if finished is None else finished + retention,

@@ -118,8 +118,8 @@ class Worker:
         logger.info("Takes jobs as worker {}", self.executor_id)
 
     def _locks(self) -> Liveness:
-        if self._database.is_postgres:
-            return SessionLocks(self._database.url(), self.executor_id)
+        if self._settings.database_url is not None:
+            return SessionLocks(self._settings.database_url, self.executor_id)
         return FileLocks(self._settings.jobs / "workers", self.executor_id)
 
     def _look(self) -> None:
