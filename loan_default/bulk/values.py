@@ -154,4 +154,4 @@ def _as_values(numbers: pa.Array) -> Values:
 
 
 def _mask(flags: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(flags.fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
+    return np.asarray(flags.fill_null(fill_value=False).to_numpy(zero_copy_only=False), dtype=bool)
