@@ -174,6 +174,26 @@ print(json.dumps([of["paths"]["/predict"]["post"]["requestBody"]["content"] for 
     assert lists[0] == lists[1]
 
 
+def test_bentoml_describes_the_same_task(installation_without_model: Installation) -> None:
+    code = """
+import json, service
+from loan_default.api.openapi import document
+models = service._online.models
+ours = document(models.applicant_model, models.schema.example, service.MAX_LIST)["paths"]
+task = service.LoanDefault.apis["score"].schema()
+taken = ours["/score/submit"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+ours_too = sorted(path for path in ours if path.startswith("/score"))
+theirs = sorted(path for path in service.LoanDefault.openapi_spec.asdict()["paths"] if path.startswith("/score/"))
+print(json.dumps([task, taken, ours_too, theirs]))
+"""
+    task, ours, paths, theirs = json.loads(installation_without_model.python(code).splitlines()[-1])
+    assert task["is_task"]
+    assert task["output"]["type"] == "file"
+    assert list(task["input"]["properties"]) == list(ours["properties"])
+    assert task["input"]["required"] == ours["required"] == ["portfolio"]
+    assert paths == theirs
+
+
 @pytest.fixture
 def installation_without_model(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return Installation(tmp_path_factory.mktemp("none") / "state")

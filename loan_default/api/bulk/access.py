@@ -39,6 +39,7 @@ class JobAccess:
         self._jobs: Jobs | None = None
         self._opening = threading.Lock()
         self._transfers: dict[str, int] = {}
+        self._places = 0
         self.disk = Threads(_DISK_THREADS, "bulk-disk")
         self.inspection = Threads(1, "bulk-inspection", nice=True)
 
@@ -82,15 +83,25 @@ class JobAccess:
         return _still_there(await self.run(lambda jobs: jobs.retry(view.job_id)))
 
     @contextmanager
-    def transfer(self, caller: Caller) -> Iterator[None]:
-        """One portfolio comes in, or goes out; raises Busy when there are too many already."""
+    def transfer(self, caller: Caller, places: int = 1) -> Iterator[None]:
+        """One portfolio comes in, or goes out.
+
+        Args:
+            caller: whose it is.
+            places: how many of the places there are it takes; more for one that is in memory as a whole.
+
+        Raises:
+            Busy: there are too many already.
+        """
         mine = self._transfers.get(caller.key_id, 0)
-        if mine >= _AT_ONCE_OF_A_KEY or sum(self._transfers.values()) >= _AT_ONCE:
+        if mine >= _AT_ONCE_OF_A_KEY or self._places + places > _AT_ONCE:
             raise Busy(f"Too many portfolios are sent or fetched at once, at most {_AT_ONCE_OF_A_KEY} for each key.")
         self._transfers[caller.key_id] = mine + 1
+        self._places += places
         try:
             yield
         finally:
+            self._places -= places
             self._transfers[caller.key_id] -= 1
             if not self._transfers[caller.key_id]:
                 del self._transfers[caller.key_id]

@@ -55,7 +55,7 @@ class Intake:
         """
         caller = require_scope(scope, "score")
         key = _idempotency_key(scope)
-        with self._access.transfer(caller), self._online.in_progress.without_deadline():
+        with self._access.transfer(caller, portfolio.places), self._online.in_progress.without_deadline():
             job_id = await self._access.run(lambda jobs: jobs.new_id(caller.key_id, key))
             with self._alone(job_id):
                 async with self._draft(job_id, scope) as draft:

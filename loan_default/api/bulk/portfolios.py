@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 from starlette.types import Receive, Scope
@@ -27,7 +27,13 @@ _ROWS = 2_000
 
 
 class Portfolio(Protocol):
-    """What a call brings."""
+    """What a call brings.
+
+    Attributes:
+        places: how many of a worker's places it takes while it comes in.
+    """
+
+    places: ClassVar[int]
 
     async def keep(self, draft: Draft, threads: Threads) -> Source:
         """Keep it for the job that is being drafted, and say how it is written."""
@@ -41,6 +47,8 @@ class Listed:
         in_query: the options that the query may have.
         in_body: those that the body may have.
     """
+
+    places: ClassVar[int] = 4  # it is in memory as a whole
 
     scope: Scope
     receive: Receive
@@ -72,6 +80,8 @@ class Uploaded:
         most_bytes: the longest file that is taken.
         json_fields: whether the options are JSON, as BentoML's clients write them, rather than text.
     """
+
+    places: ClassVar[int] = 1
 
     scope: Scope
     receive: Receive
@@ -106,6 +116,8 @@ class Uploaded:
 @dataclass(frozen=True)
 class Named:
     """A portfolio that stands under one of the configured prefixes."""
+
+    places: ClassVar[int] = 1
 
     uri: str
     options: Options

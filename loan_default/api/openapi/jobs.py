@@ -17,8 +17,8 @@ _HANDED_IN = [_IDEMPOTENCY_KEY, REQUEST_ID]
 _REASONS: Node = {"type": "boolean", "default": False, "description": "Whether each declined row gets its reasons."}
 _FORMAT: Node = {
     "separator": {"enum": [",", ";", "|", "\t"], "description": "Of a CSV; found when it is not said."},
-    "decimal": {"enum": [".", ","], "description": "The decimal mark of a CSV."},
     "encoding": {"type": "string", "description": "Of a CSV, such as utf-8 or cp1252; found when it is not said."},
+    "decimal": {"enum": [".", ","], "description": "The decimal mark of a CSV."},
 }
 _JOB_ID: Node = {
     "name": "job_id",

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import resource
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from portfolios import APPLICANT, BATCH, FILE, csv, form, gz, key, listed, parqu
 from starlette.types import Message
 
 from loan_default.api.bulk.access import JobAccess
+from loan_default.api.bulk.portfolios import Listed
 from loan_default.errors import Busy
 from loan_default.security.caller import Caller
 from loan_default.settings import Settings
@@ -283,6 +285,15 @@ def test_more_transfers_of_a_key_than_its_share_are_refused_and_others_are_serve
             pass
     with access.transfer(analyst):
         pass
+
+
+def test_lists_of_all_keys_together_are_few_because_they_are_in_memory(settings: Settings) -> None:
+    access = JobAccess(settings)
+    with ExitStack() as held:
+        for i in range(4):
+            held.enter_context(access.transfer(Caller(f"key-{i}", frozenset()), Listed.places))
+        with pytest.raises(Busy), access.transfer(Caller("another", frozenset()), Listed.places):
+            pass
 
 
 def test_wrong_methods_paths_and_queries_are_refused(face: Face) -> None:
