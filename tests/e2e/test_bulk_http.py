@@ -262,3 +262,22 @@ def test_metrics_and_logs_know_no_job_by_its_caller_or_content(server: Server, c
     log = server.log.read_text()
     for secret in ("4242.125", "987654", KEY):
         assert secret not in log
+
+
+@pytest.mark.slow
+def test_a_server_that_stops_gives_an_upload_ten_seconds_and_leaves_nothing(
+    installation: Installation, tmp_path: Path
+) -> None:
+    own = installation.copy(tmp_path / "state")
+    command = ["bentoml", "serve", "service:LoanDefault"]
+    with serving(command, own.environment, ROOT, tmp_path / "log") as server, connection(server.url) as opened:
+        opened.send(head(FILE, TYPE, "Content-Length: 1000000") + START + csv(10))
+        wait_for(lambda: len(kept(server)) == 1)
+        began = time.monotonic()
+        server.process.terminate()
+        ended = opened.drip([b"x"] * 100, pause_s=0.3)
+        reply = opened.reply()
+        assert server.process.wait(timeout=20) == 0
+    assert reply is None or reply.status == 408, reply
+    assert 5 < ended < time.monotonic() - began + 1
+    assert kept(server) == set()
