@@ -31,7 +31,7 @@ class JobAccess:
 
     Attributes:
         disk: threads for disks and databases.
-        inspection: the one that looks at whole portfolios, and gives way to online scoring.
+        inspection: the one that looks at whole portfolios, one after another.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,7 +41,7 @@ class JobAccess:
         self._transfers: dict[str, int] = {}
         self._places = 0
         self.disk = Threads(_DISK_THREADS, "bulk-disk")
-        self.inspection = Threads(1, "bulk-inspection", nice=True)
+        self.inspection = Threads(1, "bulk-inspection")
 
     async def run(self, work: "Callable[[Jobs], T]") -> T:
         """What `work` makes of the jobs, in a thread.
