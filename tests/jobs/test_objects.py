@@ -70,8 +70,11 @@ assert folder.size("large") == 12_000_001
 assert folder.read("large") == b"a" * 12_000_001
 folder.remove_all()
 """
-    # Of which moto asks that no checksum follows them; the AWS SDK reads that when it is loaded.
-    extra = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required", "JOB_STORAGE_URL": stored.job_storage_url or ""}
+    # moto knows no checksums of parts; the AWS SDK reads whether to send any when it is loaded.
+    plain = {
+        f"AWS_{name}": "when_required" for name in ("REQUEST_CHECKSUM_CALCULATION", "RESPONSE_CHECKSUM_VALIDATION")
+    }
+    extra = {**plain, "JOB_STORAGE_URL": stored.job_storage_url or ""}
     subprocess.run([sys.executable, "-c", code], env={**environment(stored.state), **extra}, cwd=ROOT, check=True)
 
 
