@@ -17,8 +17,9 @@ from installation import ROOT
 from models import put_in_production
 
 from loan_default.bulk import run as running
+from loan_default.bulk.gather import Unusable
 from loan_default.model import LoanModel
-from loan_default.served import Served
+from loan_default.served import Served, point
 from loan_default.settings import Settings
 from loan_default.training.data import Dataset
 
@@ -110,15 +111,14 @@ def test_what_cannot_be_done_ends_with_2_and_a_sentence(
 
 def interrupted(portfolio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run be stopped by Ctrl-C after its parts were made."""
-    gather = running.gather
 
     def interrupt(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        raise running.Unusable
+        raise Unusable
 
-    monkeypatch.setattr(running, "gather", interrupt)
-    done = cli("score", portfolio, "-o", tmp_path / "scored.csv")
-    monkeypatch.setattr(running, "gather", gather)
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "gather", interrupt)
+        done = cli("score", portfolio, "-o", tmp_path / "scored.csv")
     assert done.exit_code == 130, done.output
     assert "run the same command again" in done.output
     assert (tmp_path / ".scored.csv.work" / "parts" / "000000.part").exists()
@@ -161,15 +161,9 @@ def test_an_unfinished_run_of_something_else_is_in_the_way(  # noqa: PLR0913, PL
         assert "remove that folder" in done.output
     put_in_production(settings, loan_model, version="8")
     assert "was made for model version 7" in cli("score", portfolio, "-o", tmp_path / "scored.csv").output
-    put_in_production_again(settings, promoted)
+    point(settings, "production", promoted)
     portfolio.write_text(portfolio.read_text() + "\n")
     assert "has changed since" in cli("score", portfolio, "-o", tmp_path / "scored.csv").output
-
-
-def put_in_production_again(settings: Settings, served: Served) -> None:
-    from loan_default.served import point
-
-    point(settings, "production", served)
 
 
 def test_two_runs_do_not_write_one_output(portfolio: Path, tmp_path: Path, settings: Settings) -> None:
