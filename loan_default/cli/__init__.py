@@ -11,6 +11,7 @@ from loan_default.cli.keys import key_app
 from loan_default.cli.models import evaluate, history, promote, reproduce, rollback
 from loan_default.cli.run import build, serve, train
 from loan_default.cli.schema import schema_app
+from loan_default.cli.score import score
 from loan_default.cli.worker import worker
 
 app = typer.Typer(
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (train, serve, build, promote, rollback, history, evaluate, reproduce, decision, erase, worker):
+for _command in (train, serve, build, score, worker, promote, rollback, history, evaluate, reproduce, decision, erase):
     app.command()(_command)
 app.add_typer(schema_app, name="schema")
 app.add_typer(key_app, name="key")
