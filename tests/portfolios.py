@@ -1,64 +1,85 @@
-"""Small portfolios, and the calls that hand them in, for tests of jobs over HTTP."""
+"""Portfolios for tests of bulk scoring: written, inspected, scored, and read again."""
 
-import gzip
-import hashlib
-import io
-from collections.abc import Sequence
+import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
-BATCH = "/api/v1/predict/batch"
-FILE = f"{BATCH}/file"
-APPLICANT = {"employed": 1, "bank_balance": 8754.36, "annual_salary": 532339.56}
-# Holders of keys, and their scopes.
-KEYS = {"analyst": "score", "colleague": "score", "operator": "operate"}
-HEADERS = ("Index", "Employed", "Bank Balance", "Annual Salary")
+from loan_default.bulk.inspect import Inspected, inspect
+from loan_default.bulk.order import BulkOrder, Written
+from loan_default.bulk.progress import Progress
+from loan_default.bulk.run import REJECTS, RESULTS, Work, run
+from loan_default.bulk.summary import Summary
+from loan_default.model import LoanModel
+from loan_default.schema import Schema
+from loan_default.storage import LocalFolder, Place
 
-
-def rows(count: int) -> list[tuple[int, int, float, float]]:
-    """Rows with an index, by `HEADERS`; no two alike."""
-    return [(i, i % 2, 100.0 * i, 50_000.0 + i) for i in range(1, count + 1)]
-
-
-def csv(count: int, separator: str = ",") -> bytes:
-    """Them as a CSV."""
-    lines = [HEADERS, *rows(count)]
-    return "".join(separator.join(map(str, line)) + "\n" for line in lines).encode()
+CSV, PARQUET, JSON = Written(kind="csv"), Written(kind="parquet"), Written(kind="json")
+MANY = 10**9
 
 
-def gz(count: int) -> bytes:
-    """Them as a gzipped CSV."""
-    return gzip.compress(csv(count))
+def place(path: Path) -> Place:
+    """A file on this disk."""
+    return Place(LocalFileSystem(), str(path))
 
 
-def parquet(count: int) -> bytes:
-    """Them as Parquet."""
-    columns = dict(zip(HEADERS, map(list, zip(*rows(count), strict=True)), strict=True))
-    sink = io.BytesIO()
-    pq.write_table(pa.table(columns), sink)
-    return sink.getvalue()
+def looked_at(path: Path, schema: Schema, written: Written = CSV, **more: Any) -> Inspected:
+    """What the first look finds."""
+    return inspect(place(path), schema, written, **{"most_rows": MANY, **more})
 
 
-def listed(applicants: Sequence[Any]) -> dict[str, Any]:
-    """The body that hands in a list."""
-    return {"predictions": applicants}
+def work_on(path: Path, folder: Path, model: LoanModel, order: BulkOrder, threads: int = 2) -> Work:
+    """A job of one file, its files in `folder`."""
+    return Work(order, place(path), LocalFolder(folder), model, "7", threads)
 
 
-def form(content: bytes, name: str = "p.csv", field: str = "file") -> dict[str, tuple[str, bytes]]:
-    """What httpx makes a form of."""
-    return {field: (name, content)}
+def never() -> bool:
+    """Nobody asks it to stop."""
+    return False
 
 
-def key(name: str) -> dict[str, str]:
-    """The header with which a holder calls."""
-    return {"X-API-Key": f"key-of-{name}"}
+def nobody(progress: Progress) -> None:
+    """Nobody listens."""
 
 
-def write_keys(path: Path) -> None:
-    """The file of these keys."""
-    hashed = {name: hashlib.sha256(key(name)["X-API-Key"].encode()).hexdigest() for name in KEYS}
-    path.write_text("".join(f"{name} {KEYS[name]} sha256:{hashed[name]}\n" for name in KEYS))
-    path.chmod(0o600)
+def ordered(
+    path: Path, model: LoanModel, written: Written = CSV, *, rows: int = MANY, reasons: bool = False
+) -> BulkOrder:
+    """The order of a file, in chunks of so many rows."""
+    order = looked_at(path, model.schema, written, reasons=reasons).order
+    return order.model_copy(update={"chunk_rows": min(rows, order.chunk_rows)})
+
+
+def scored(  # noqa: PLR0913
+    path: Path,
+    folder: Path,
+    model: LoanModel,
+    written: Written = CSV,
+    *,
+    rows: int = MANY,
+    reasons: bool = False,
+    stop: Callable[[], bool] = never,
+) -> Summary:
+    """Score a file in chunks of so many rows."""
+    order = ordered(path, model, written, rows=rows, reasons=reasons)
+    return run(work_on(path, folder, model, order), nobody, stop)
+
+
+def results(folder: Path) -> pa.Table:
+    """The scored rows."""
+    return pq.read_table(folder / RESULTS)
+
+
+def rejects(folder: Path) -> list[dict[str, str]]:
+    """The problems of rows that could not be scored."""
+    with (folder / REJECTS).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def output(folder: Path) -> tuple[bytes, bytes]:
+    """What must be the same to the last byte however often a job was interrupted."""
+    return (folder / RESULTS).read_bytes(), (folder / REJECTS).read_bytes()

@@ -20,8 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_COMMANDS = (train, serve, build, score, promote, rollback, history, evaluate, reproduce, decision, erase, worker)
-for _command in _COMMANDS:
+for _command in (train, serve, build, score, worker, promote, rollback, history, evaluate, reproduce, decision, erase):
     app.command()(_command)
 app.add_typer(schema_app, name="schema")
 app.add_typer(key_app, name="key")

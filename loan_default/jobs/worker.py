@@ -24,7 +24,7 @@ from loan_default.jobs.liveness import FileLocks, Liveness, SessionLocks
 from loan_default.jobs.scoring import Scoring
 from loan_default.settings import Settings
 
-_POLL_S: Final = 0.2
+_POLL_S: Final = 0.1
 _LOOK_S: Final = 2.0
 _CLEAN_S: Final = 60.0
 _LAST_RETRY_S: Final = 10.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from installation import KEY, ROOT, Server
-from portfolios import csv
+from handed_in import csv
 
 pytestmark = pytest.mark.e2e
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from face import Face
-from portfolios import write_keys
+from handed_in import write_keys
 
 from loan_default.served import Served
 from loan_default.settings import Settings

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from face import Face
-from portfolios import APPLICANT, BATCH, FILE, csv, form, gz, key, listed, parquet
+from handed_in import APPLICANT, BATCH, FILE, csv, form, gz, key, listed, parquet
 from starlette.types import Message
 
 from loan_default.api.bulk.access import JobAccess

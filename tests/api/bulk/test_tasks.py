@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from face import Face
-from portfolios import APPLICANT, BATCH, csv, form, key
+from handed_in import APPLICANT, BATCH, csv, form, key
 
 
 def submit(face: Face, **data: str) -> httpx.Response:
