@@ -5,15 +5,15 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from loan_default.bulk import part
 from loan_default.bulk.clock import CLOCK, Clock
 from loan_default.bulk.files import REJECTS, RESULTS, SUMMARY
-from loan_default.bulk.gather import Unusable, gather, rejects_lines
+from loan_default.bulk.gather import Unusable, gathering, rejects_lines
 from loan_default.bulk.opening import CHANGED, open_source, require_unchanged
 from loan_default.bulk.order import BulkOrder
 from loan_default.bulk.progress import Progress, Stage
@@ -88,9 +88,8 @@ class _Run:
             summary = self._finished()
             if summary is not None:
                 break
-            self._rows = self._rejected = self._chunks = 0
             with suppress(Unusable):  # then their chunks are scored again
-                self._gather(self._score())
+                self._summarize(self._score())
         else:
             raise OSError(errno.EIO, "what was written cannot be read back")
         self._remove_parts()
@@ -105,35 +104,44 @@ class _Run:
         self._rows, self._rejected = summary.rows, summary.rejected
         return summary
 
-    def _score(self) -> int:
-        """Make the parts that are not there yet; returns how many there are."""
+    def _score(self) -> Tally:
+        """Make the parts that are not there yet, and results and rejects of all of them; returns all counts."""
         work = self._work
         require_unchanged(work.source, work.order)
         source, _ = open_source(work.source, work.order.written, work.model.schema, reasons=work.order.reasons)
         done = self._whole_parts()
-        make = self._maker(source)
+        self._rows = self._rejected = self._chunks = 0
         self._tell("scoring")
+        self._stop_if_asked()
+        with (
+            gathering(work.folder, self._of, _id_header(work, source)) as found,
+            closing(self._tallies(source, done)) as tallies,  # its threads end here, whatever goes wrong
+        ):
+            for tally in tallies:
+                found.add(self._chunks)
+                self._count(tally)
+                self._stop_if_asked()
+            if self._rows != work.order.rows:
+                raise BulkInputError(CHANGED)
+            self._tell("writing")
+        return found.total
+
+    def _tallies(self, source: Source, done: Mapping[int, Tally]) -> Generator[Tally, None, None]:
+        """The counts of all chunks in order, each when its part is there."""
+        make = self._maker(source)
         waiting: deque[Future[Tally]] = deque()
-        with ThreadPoolExecutor(work.threads, "chunk") as pool:
+        with ThreadPoolExecutor(self._work.threads, "chunk") as pool:
             try:
-                for chunk in source.chunks(work.order.chunk_rows, done):
-                    if self._stop():
-                        raise Stopped
-                    if chunk.number in done:
-                        self._count(done[chunk.number])
-                        continue
-                    waiting.append(pool.submit(make, chunk))
+                for chunk in source.chunks(self._work.order.chunk_rows, done):
+                    waiting.append(_finished(done[chunk.number]) if chunk.number in done else pool.submit(make, chunk))
                     # Those that are worked on, and one that is ready for whoever is free first.
-                    while len(waiting) > work.threads:
-                        self._count(waiting.popleft().result())
-                for future in waiting:
-                    self._count(future.result())
+                    while len(waiting) > self._work.threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
             finally:
                 for future in waiting:
                     future.cancel()
-        if self._rows != work.order.rows:
-            raise BulkInputError(CHANGED)
-        return self._chunks
 
     def _maker(self, source: Source) -> Callable[[Chunk], Tally]:
         work = self._work
@@ -149,7 +157,6 @@ class _Run:
                     file.write(content)
             return tally
 
-        self._id_header = id_header
         return make
 
     def _whole_parts(self) -> dict[int, Tally]:
@@ -165,13 +172,9 @@ class _Run:
                 self._work.folder.remove(name)
         return found
 
-    def _gather(self, count: int) -> None:
-        """Write the files of a finished job, the summary last; it is what says that the job is finished."""
-        if self._stop():
-            raise Stopped
-        self._tell("writing")
-        folder, about = self._work.folder, self._work.model.about
-        total = gather(folder, self._of, count, self._id_header)
+    def _summarize(self, total: Tally) -> None:
+        """Write the summary, last of all files: it is what says that the job is finished."""
+        about = self._work.model.about
         watch = self._work.watch
         summary = Summary(
             rows=total.rows,
@@ -189,7 +192,7 @@ class _Run:
             model_run_id=about.run_id,
             seconds=self._clock.seconds(),
         )
-        folder.write(SUMMARY, summary.model_dump_json(indent=2).encode())
+        self._work.folder.write(SUMMARY, summary.model_dump_json(indent=2).encode())
 
     def _remove_parts(self) -> None:
         folder = self._work.folder
@@ -205,6 +208,10 @@ class _Run:
         self._clock.keep()
         self._tell("scoring")
 
+    def _stop_if_asked(self) -> None:
+        if self._stop():
+            raise Stopped
+
     def _tell(self, stage: Stage) -> None:
         self._told(
             Progress(
@@ -216,6 +223,13 @@ class _Run:
                 updated_at=time.time(),
             )
         )
+
+
+def _finished(tally: Tally) -> Future[Tally]:
+    """What an earlier start has done, in its place among what is being done."""
+    future: Future[Tally] = Future()
+    future.set_result(tally)
+    return future
 
 
 def _id_header(work: Work, source: Source) -> str | None:

@@ -16,8 +16,7 @@ from commands import cli
 from installation import ROOT
 from models import put_in_production
 
-from loan_default.bulk import run as running
-from loan_default.bulk.gather import Unusable
+from loan_default.bulk.gather import Gathering, Unusable
 from loan_default.model import LoanModel
 from loan_default.served import Served, point
 from loan_default.settings import Settings
@@ -117,7 +116,7 @@ def interrupted(portfolio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise Unusable
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "gather", interrupt)
+        patched.setattr(Gathering, "end", interrupt)
         done = cli("score", portfolio, "-o", tmp_path / "scored.csv")
     assert done.exit_code == 130, done.output
     assert "run the same command again" in done.output
@@ -210,7 +209,7 @@ def test_a_full_disk_is_said_and_what_is_done_is_kept(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "gather", full)
+        patched.setattr(Gathering, "end", full)
         done = cli("score", portfolio, "-o", tmp_path / "scored.csv")
     assert (done.exit_code, "No space left on device" in done.output) == (1, True)
     assert cli("score", portfolio, "-o", tmp_path / "scored.csv").exit_code == 0
