@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from installation import KEY, ROOT, Server
 from handed_in import csv
+from installation import KEY, ROOT, Server
 
 pytestmark = pytest.mark.e2e
 

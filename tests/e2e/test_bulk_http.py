@@ -14,8 +14,8 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 from decisions import wait_for
-from installation import KEY, ROOT, Installation, Server, serving
 from handed_in import APPLICANT, BATCH, FILE, csv, form, gz, key, listed, parquet, rows, write_keys
+from installation import KEY, ROOT, Installation, Server, serving
 from wire import Reply, connection, head
 
 pytestmark = pytest.mark.e2e
