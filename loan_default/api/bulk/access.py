@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 from loguru import logger
 
 from loan_default.api.bulk.threads import Threads
-from loan_default.errors import Busy, JobConflict, JobsUnavailable, LoanDefaultError, NoSuchJob
+from loan_default.errors import Busy, JobConflict, JobsUnavailable, JobUnreadable, LoanDefaultError, NoSuchJob
 from loan_default.security.caller import Caller
 from loan_default.settings import Settings
 
 if TYPE_CHECKING:
+    from loan_default.bulk.inspect import Inspected
     from loan_default.jobs.job import JobView
     from loan_default.jobs.jobs import Jobs
 
@@ -61,6 +62,14 @@ class JobAccess:
         if view is None or not (view.key_id == caller.key_id or "operate" in caller.scopes):
             raise NoSuchJob
         return view
+
+    async def inspected(self, job_id: str) -> "Inspected | None":
+        """How a job's portfolio is read; None when its description is gone or damaged, which `view` tells of."""
+        try:
+            job = await self.run(lambda jobs: jobs.job(job_id))
+        except JobUnreadable:
+            return None
+        return None if job is None else job.inspected
 
     async def cancel(self, view: "JobView") -> "JobView":
         """Stop a job; one that is cancelled stays so.
@@ -136,15 +145,23 @@ def _still_there(view: "JobView | None") -> "JobView":
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Tells of a failing disk or database as JobsUnavailable, and of a file that is gone as NoSuchJob."""
+    """Tells of a failing disk or database as JobsUnavailable; the log has the details."""
     try:
         yield
     except LoanDefaultError as error:
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.opt(exception=error).error("Unexpected error")
         raise
-    except FileNotFoundError:
-        raise NoSuchJob from None  # it expired while it was read
     except OSError as error:
         logger.error("A job's files cannot be read or written: {}", error.strerror or type(error).__name__)
         raise JobsUnavailable("The storage of jobs fails or is full; try again later.") from error
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """The same for a job that was there; NoSuchJob when it expired while it was read."""
+    with translated():
+        try:
+            yield
+        except FileNotFoundError:
+            raise NoSuchJob from None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from loan_default.api.bulk.access import translated
+from loan_default.api.bulk.access import reading
 from loan_default.api.bulk.sending import Download
 from loan_default.api.envelope import Header
 from loan_default.api.online import Online
@@ -96,7 +96,7 @@ class Files:
         """What a thread reads of a job's files; NoSuchJob when they expired just now."""
 
         def read() -> T:
-            with translated():
+            with reading():
                 return work()
 
         return await self._access.disk.run(read)

@@ -109,8 +109,7 @@ class BatchFace:
         """How a job stands; with its results when there are few."""
         query_of(scope["query_string"], ())
         view = await self._view(scope, job_id)
-        job = await self._access.run(lambda jobs: jobs.job(job_id))
-        fields = job_fields(view, None if job is None else job.inspected)
+        fields = job_fields(view, await self._access.inspected(job_id))
         if view.status == "SUCCESS" and view.total_predictions <= _SHOWN_ROWS:
             fields["results"] = json.loads(await self._files.results_as_json(view))
         return json_answer(fields)

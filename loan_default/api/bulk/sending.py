@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from loguru import logger
 from starlette.types import Receive, Scope, Send
 
-from loan_default.api.bulk.access import translated
+from loan_default.api.bulk.access import reading
 from loan_default.api.bulk.arriving import STALL_S
 from loan_default.api.bulk.threads import Threads
 from loan_default.api.envelope import Header
@@ -44,7 +44,7 @@ class Download:
             NoSuchJob: there is no such file, any more or at all.
             JobsUnavailable: the disk fails.
         """
-        with ExitStack() as held, translated():
+        with ExitStack() as held, reading():
             held.enter_context(self._taken())
             self._blocks = await self._threads.run(self._make_blocks)
             self._first = await self._next()

@@ -204,6 +204,14 @@ def test_an_unfinished_job_has_no_results_and_can_be_cancelled_and_retried(face:
     assert (retried.status_code, retried.json()["job_id"], retried.json()["status"]) == (202, job_id, "PENDING")
 
 
+def test_a_job_whose_description_is_damaged_is_shown_all_the_same(face: Face, job_files: Path) -> None:
+    job_id = hand_in(face).json()["job_id"]
+    (job_files / job_id / "job.json").write_text("{")
+    answer = face.call("GET", f"{BATCH}/{job_id}", headers=key("analyst"))
+    assert (answer.status_code, answer.json()["job_id"]) == (200, job_id)
+    assert "read_as" not in answer.json()
+
+
 def test_a_portfolio_under_a_configured_place_is_scored_where_it_stands(
     face: Face, job_files: Path, tmp_path: Path
 ) -> None:
