@@ -29,7 +29,7 @@ from loan_default.errors import ModelFileError
 from loan_default.features import Features
 from loan_default.margins import raw_margins
 from loan_default.reasons import Reason, explain
-from loan_default.reference import Reference
+from loan_default.reference import PopulationWatch, Reference
 from loan_default.schema import Schema
 
 _FILES = ("booster.ubj", "decision.json", "schema.json", "about.json")
@@ -98,6 +98,14 @@ class LoanModel:
     def pd_of_features(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """The same from a feature matrix, (n, number of features), for callers that need the features too."""
         return self.decision.calibration.pd(raw_margins(self.booster, matrix))
+
+    def population_watch(self, threshold: float) -> PopulationWatch | None:
+        """What compares scored rows with the training population; None when the model does not carry it.
+
+        Args:
+            threshold: the PSI from which a shift matters (DRIFT_PSI_THRESHOLD).
+        """
+        return None if self.reference is None else PopulationWatch(self.reference, threshold)
 
     def explain(self, applicants: NDArray[np.float64]) -> list[list[Reason]]:
         """Why each applicant got its PD: at most four reasons each, the weightiest first; see `reasons.py`.

@@ -1,20 +1,21 @@
 """The training population, kept with the model: the bins of each feature and of the PD, with the rows in each of them.
 
-What is scored later is counted into the same bins, and the counts are compared (`psi.py`). The file tells of quantiles
-and of values that many applicants share, never of a single applicant.
+What is scored later is counted into the same bins, and the counts are compared (`bins.py`, `psi.py`). The file tells of
+quantiles and of values that many applicants share, never of a single applicant.
 
 The PDs are those of the hold-out. Of the rows that a model learnt from they are more certain than any it will give to
 others, and out-of-fold ones come from other models: trees have few different PDs, so each fold's stand elsewhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loan_default.bins import Bins
 from loan_default.decision import Stored
-from loan_default.psi import Bins, Drift, drift
+from loan_default.psi import Drift, drift
 from loan_default.schema import Schema
 
 # The PD's name among the features. No column has it, for their names are lower case.
@@ -29,12 +30,12 @@ class Reference(Stored):
     pd: Bins
 
     @classmethod
-    def of(cls, schema: Schema, features: NDArray[np.float64], pds: NDArray[np.float64]) -> Self:
+    def of(cls, schema: Schema, features: NDArray[np.float32], pds: NDArray[np.float64]) -> Self:
         """Describe the rows that a model was trained on.
 
         Args:
             schema: whose features they are.
-            features: (n, number of features), n ≥ 1, as `Features.values` gives them.
+            features: (n, number of features), n ≥ 1, as `Features.matrix` gives them.
             pds: (m,), m ≥ 1, that the model gives to rows it did not learn from, spread like these.
         """
         named = zip(schema.feature_names, schema.feature_types, features.T, strict=True)
@@ -43,55 +44,33 @@ class Reference(Stored):
         )
 
 
-class ReferenceCounter:
-    """Counts scored rows, chunk by chunk, into the bins of the reference. Not for several threads at once."""
+class PopulationWatch:
+    """Compares scored rows with the training population, by counts that are added up over chunks; keeps none itself."""
 
-    def __init__(self, reference: Reference) -> None:
-        self._bins = [*reference.features.values(), reference.pd]
-        self._names = [*reference.features, PD]
-        self._counts = [np.zeros_like(bins.reference) for bins in self._bins]
+    def __init__(self, reference: Reference, threshold: float) -> None:
+        """`threshold`: the PSI from which a shift matters (DRIFT_PSI_THRESHOLD)."""
+        self._bins = {**reference.features, PD: reference.pd}
+        self._threshold = threshold
 
-    def add(self, features: NDArray[np.float64], pds: NDArray[np.float64]) -> None:
-        """Count more rows.
-
-        Args:
-            features: (n, number of features), as `Features.values` gives them: float64, for rounding to float32 moves
-                values over the ends of bins.
-            pds: (n,), their PDs.
-        """
-        columns = zip(self._bins, self._counts, [*features.T, pds], strict=True)
-        self._counts = [counts + bins.count(values) for bins, counts, values in columns]
-
-    @property
-    def counts(self) -> dict[str, list[int]]:
-        """The rows so far, by feature and bin, to be kept as JSON and handed to `add_counts` later."""
-        return {name: counts.tolist() for name, counts in zip(self._names, self._counts, strict=True)}
-
-    def add_counts(self, kept: Mapping[str, list[int]]) -> None:
-        """Add the `counts` of another counter of the same reference.
-
-        Raises:
-            ValueError: they are of another reference.
-        """
-        if list(kept) != self._names or [len(kept[name]) for name in kept] != [len(each) for each in self._counts]:
-            raise ValueError("These counts belong to the bins of another model's training rows.")
-        self._counts = [
-            counts + np.array(more, dtype=np.int64) for counts, more in zip(self._counts, kept.values(), strict=True)
-        ]
-
-    def merge(self, other: Self) -> None:
-        """Add what another counter of the same reference has counted."""
-        self.add_counts(other.counts)
-
-    def drift(self, threshold: float) -> dict[str, Drift]:
-        """How far the rows so far are from the training rows, by feature and for the PD (as `PD`); empty without rows.
+    def counts(self, features: NDArray[np.float32], pd: NDArray[np.float64]) -> dict[str, list[int]]:
+        """How many rows lie in each bin, by feature and for the PD: for one model always the same names and lengths.
 
         Args:
-            threshold: the PSI from which a shift matters (DRIFT_PSI_THRESHOLD).
+            features: (n, number of features), as `Features.matrix` gives them.
+            pd: (n,) their PDs.
         """
-        if not self._counts[-1].sum():
+        columns = zip(self._bins.items(), [*features.T, pd], strict=True)
+        return {name: bins.count(values).tolist() for (name, bins), values in columns}
+
+    def drift(self, counts: Mapping[str, Sequence[int]]) -> dict[str, Drift]:
+        """How far rows are from the training rows, by feature and for the PD (as `PD`); empty without rows.
+
+        Args:
+            counts: of these rows, as `counts` gives them for some at a time, added up.
+        """
+        if not any(map(sum, counts.values())):
             return {}
         return {
-            name: drift(counts, bins.reference, threshold, tests=len(self._names))
-            for name, counts, bins in zip(self._names, self._counts, self._bins, strict=True)
+            name: drift(np.array(counts[name]), bins.reference, self._threshold, tests=len(self._bins))
+            for name, bins in self._bins.items()
         }

@@ -25,7 +25,7 @@ def complete(fitted: Fitted, rows: Dataset | None = None) -> LoanModel:
     model = LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about)
     if rows is None:
         return model
-    features = model.features.values(rows.applicants)
+    features = model.features.matrix(rows.applicants)
     return replace(model, reference=Reference.of(model.schema, features, model.pd(rows.applicants)))
 
 

@@ -171,7 +171,7 @@ def _about(evaluation: Evaluation, data: Dataset, options: FitOptions, run_id: s
 
 def _reference(fitted: Fitted, training: Dataset, measured: Measured) -> Reference:
     """The training rows in bins; their PDs would be too certain, so those of the hold-out stand for them."""
-    features = Features(fitted.schema).values(training.applicants)
+    features = Features(fitted.schema).matrix(training.applicants)
     return Reference.of(fitted.schema, features, measured.holdout.pd)
 
 

@@ -58,9 +58,15 @@ def scored(settings: Settings, version: Registered, table: pd.DataFrame, folder:
     variables = environment(settings.state) | {"MLFLOW_TRACKING_URI": settings.tracking_uri}
     del variables["STATE_DIR"]
     variables.pop("PYTHONPATH", None)  # nothing of ours but what travels with the model
-    command: list[str | Path] = [PYTHON, ROOT / "examples" / "spark" / "score.py", f"models:/{REGISTERED_NAME}/{version.version}"]
+    script, model = ROOT / "examples" / "spark" / "score.py", f"models:/{REGISTERED_NAME}/{version.version}"
     done = subprocess.run(
-        [*command, source, target], cwd=folder, env=variables, capture_output=True, text=True, timeout=240, check=False
+        [PYTHON, script, model, source, target],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert f"{len(table):,} rows" in done.stdout

@@ -14,7 +14,7 @@ import pytest
 from installation import ROOT, Installation, environment
 
 from loan_default.model import LoanModel
-from loan_default.reference import ReferenceCounter
+from loan_default.reference import PopulationWatch
 from loan_default.served import find_served
 from loan_default.settings import Settings
 from loan_default.training.data import read_dataset
@@ -79,9 +79,10 @@ def test_the_training_population_travels_with_the_model_and_all_applicants_are_n
     assert {bins.rows for bins in model.reference.features.values()} == {8_000}
     assert model.reference.pd.rows == 2_000
     rows = read_dataset(ROOT / "data" / "Default_Fin.csv", model.schema).applicants
-    counter = ReferenceCounter(model.reference)
-    counter.add(model.features.values(rows), model.pd(rows))
-    assert all(found.psi < 0.01 for found in counter.drift(0.15).values())
+    watch = PopulationWatch(model.reference, 0.15)
+    drift = watch.drift(watch.counts(model.features.matrix(rows), model.pd(rows)))
+    assert list(drift) == [*model.schema.feature_names, "PD"]
+    assert all(found.psi < 0.01 for found in drift.values())
 
 
 def test_nothing_in_the_stores_is_a_pickle(installation: Installation) -> None:
