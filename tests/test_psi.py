@@ -10,6 +10,7 @@ from loan_default.bins import Bins
 from loan_default.psi import SMALLEST_SHARE, Drift, critical_psi, drift, psi
 
 THRESHOLD = 0.15
+KINDS = ("number", "half zeros", "yes or no", "category")
 COUNTS = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=1, max_size=30).filter(
     lambda pairs: all(map(sum, zip(*pairs, strict=True)))
 )
@@ -111,15 +112,16 @@ def drawn(kind: str, generator: np.random.Generator, rows: int) -> NDArray[np.fl
     return np.minimum(generator.geometric(0.3, rows), 20).astype(float)
 
 
-@pytest.mark.parametrize("rows", [30, 100, 500, 2_000])
-@pytest.mark.parametrize("kind", ["number", "half zeros", "yes or no", "category"])
-def test_quiet_windows_rarely_alarm(rows: int, kind: str) -> None:
-    """Of 2,000 windows of four comparisons' worth of chance, 1 % may alarm; a quarter of that for one comparison."""
+@pytest.mark.parametrize(("rows", "at_most"), [(50, 0.04), (100, 0.04), (200, 0.01), (1_000, 0.01)])
+def test_quiet_windows_rarely_alarm(rows: int, at_most: float) -> None:
+    """Below 200 rows the distribution is not yet χ², so chance gets a little more than its 1 %."""
     generator = np.random.default_rng(rows)
-
-    bins = Bins.of(drawn(kind, generator, 8_000), nominal=kind == "category")
-    alarms = sum(compared(bins, drawn(kind, generator, rows), tests=4).drifted for _ in range(2_000))
-    assert alarms <= 0.01 * 2_000
+    bins = {kind: Bins.of(drawn(kind, generator, 8_000), nominal=kind == "category") for kind in KINDS}
+    alarms = 0
+    for _ in range(1_000):
+        found = [compared(bins[kind], drawn(kind, generator, rows), tests=len(KINDS)) for kind in KINDS]
+        alarms += any(each.drifted for each in found)
+    assert alarms <= at_most * 1_000
 
 
 def test_the_critical_value_holds_what_it_says_on_large_windows() -> None:
