@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
-from pyarrow.fs import FileSystem, LocalFileSystem
+if TYPE_CHECKING:  # at run time pyarrow comes with the first file: online scoring does without it
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
 
 _BLOCK_BYTES = 1 << 20
 _DRAFT = ".draft"
@@ -29,7 +30,7 @@ _DRAFT = ".draft"
 class Place:
     """One file anywhere that pyarrow reaches: a disk, s3, gs."""
 
-    fs: FileSystem
+    fs: "FileSystem"
     path: str
 
 
@@ -48,7 +49,7 @@ class Folder(Protocol):
     def read(self, name: str) -> bytes:
         """A small file as a whole; raises FileNotFoundError."""
 
-    def writing(self, name: str) -> AbstractContextManager[pa.NativeFile]:
+    def writing(self, name: str) -> AbstractContextManager["pa.NativeFile"]:
         """A new file, to be written in order; visible, whole and for good when the context ends without an error."""
 
     def write(self, name: str, content: bytes) -> None:
@@ -81,6 +82,8 @@ class LocalFolder:
 
     def place(self, name: str) -> Place:
         """Where pyarrow finds a file."""
+        from pyarrow.fs import LocalFileSystem
+
         return Place(LocalFileSystem(), str(self._path / name))
 
     def size(self, name: str) -> int:
@@ -92,14 +95,16 @@ class LocalFolder:
         return (self._path / name).read_bytes()
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[pa.NativeFile]:
+    def writing(self, name: str) -> Iterator["pa.NativeFile"]:
         """A new file, to be written in order; visible, whole and for good when the context ends without an error."""
+        from pyarrow import OSFile
+
         final = self._path / name
         _make_folder(final.parent)
         _remove_dead_drafts(final)
         draft, lock = _new_draft(final)
         try:
-            with pa.OSFile(str(draft), "wb") as file:
+            with OSFile(str(draft), "wb") as file:
                 yield file
             os.fsync(lock)
             draft.replace(final)

@@ -1,6 +1,6 @@
 """Holds the rows of a table against the declaration, as the API does for one applicant, and says what is wrong."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from loan_default.schema.declaration import CsvFormat
 from loan_default.schema.words import allowed_in_files
 
 _LONGEST_VALUE = 100
+_REJECTS_AT_ONCE = 4096
 
 
 class Reject(NamedTuple):
@@ -44,14 +45,18 @@ class Checked:
         table: the good rows, as they came.
         applicants: (n, number of columns) of the good rows, in the declaration's order; NaN = missing.
         numbers: (n,) where each good row stands in the source, counted from 1.
-        rejects: what is wrong with the others, by row.
+        rejects: what is wrong with the others, by row; to be gone through once.
+        rejected: how many others there are.
+        problems: how often each thing is wrong, by column and reason.
         unknown: how many values of a category were not known and count as missing, by column name.
     """
 
     table: pa.Table
     applicants: NDArray[np.float64]
     numbers: NDArray[np.int64]
-    rejects: list[Reject]
+    rejects: Iterable[Reject]
+    rejected: int
+    problems: dict[str, int]
     unknown: dict[str, int]
 
 
@@ -63,6 +68,7 @@ class Checker:
         self._schema = schema
         self._headers = columns
         self._written = written
+        self._reasons = {column.name: f"must be {allowed_in_files(column)}" for column in schema.columns}
 
     def check(self, table: pa.Table, numbers: NDArray[np.int64]) -> Checked:
         """Check a table whose rows stand at `numbers`, (n,), in the source."""
@@ -82,25 +88,33 @@ class Checker:
             if isinstance(column, CategoryColumn) and column.unknown == "missing":
                 unknown[column.name] = np.isnan(values.numbers) & ~values.missing
         if not wrong:
-            return Checked(table, applicants, numbers, [], _counts(unknown, slice(None)))
+            return Checked(table, applicants, numbers, (), 0, {}, _counts(unknown, slice(None)))
         good = ~np.logical_or.reduce([*wrong.values()])
-        rejects = sorted(self._rejects(table, numbers, wrong), key=lambda reject: reject.row)  # stable: by column
-        return Checked(table.filter(pa.array(good)), applicants[good], numbers[good], rejects, _counts(unknown, good))
+        return Checked(
+            table.filter(pa.array(good)),
+            applicants[good],
+            numbers[good],
+            self._rejects(table, numbers, wrong),
+            int(np.count_nonzero(~good)),
+            {f"{self._headers[name]}: {self._reasons[name]}": int(np.count_nonzero(of)) for name, of in wrong.items()},
+            _counts(unknown, good),
+        )
 
     def _rejects(
         self, table: pa.Table, numbers: NDArray[np.int64], wrong: Mapping[str, NDArray[np.bool_]]
     ) -> Iterator[Reject]:
-        ids = table[self._schema.id] if self._schema.id in table.column_names else None
-        for column in self._schema.columns:
-            if column.name not in wrong:
-                continue
-            header, places = self._headers[column.name], np.flatnonzero(wrong[column.name])
-            values = table[header].take(pa.array(places)).to_pylist()
-            keys = [None] * len(places) if ids is None else ids.take(pa.array(places)).to_pylist()
-            for place, value, key in zip(places.tolist(), values, keys, strict=True):
-                yield Reject(
-                    int(numbers[place]), shown(key), header, shown(value), f"must be {allowed_in_files(column)}"
-                )
+        """By row, then by column; a few rows at a time, because every row of a portfolio may be wrong."""
+        bad = np.flatnonzero(np.logical_or.reduce([*wrong.values()]))
+        for start in range(0, len(bad), _REJECTS_AT_ONCE):
+            some = bad[start : start + _REJECTS_AT_ONCE]
+            rows = table.take(pa.array(some))
+            keys = rows[self._schema.id].to_pylist() if self._schema.id in rows.column_names else [None] * len(some)
+            values = {name: rows[self._headers[name]].to_pylist() for name in wrong}
+            for i, place in enumerate(some.tolist()):
+                for name, of in wrong.items():
+                    if of[place]:
+                        said = (self._headers[name], shown(values[name][i]), self._reasons[name])
+                        yield Reject(int(numbers[place]), shown(keys[i]), *said)
 
 
 def shown(value: object) -> str:

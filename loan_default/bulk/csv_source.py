@@ -1,8 +1,10 @@
 """A portfolio as CSV: every field is text and stays as it was written; only what is scored is read as numbers."""
 
 import csv
+import heapq
 import io
 from collections.abc import Container, Iterator
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -11,7 +13,7 @@ import pyarrow.csv as pa_csv
 
 from loan_default.bulk.check import Checked, Checker, Reject, shown
 from loan_default.bulk.columns import Matched
-from loan_default.bulk.lines import Piece, cut, record_ends
+from loan_default.bulk.lines import MOST_PIECE_BYTES, Piece, cut, record_ends
 from loan_default.bulk.source import Chunk, numbered
 from loan_default.bulk.text import text_blocks
 from loan_default.errors import BulkInputError
@@ -55,7 +57,7 @@ class CsvSource:
             BulkInputError: it is not such a CSV.
         """
         _, blocks = self._open()
-        return cut(blocks, self._written.separator, most_rows)
+        return cut(blocks, self._written.separator, most_rows, MOST_PIECE_BYTES)
 
     def chunks(self, most_rows: int, done: Container[int]) -> Iterator[Chunk]:
         """All chunks in order; those that are done come without their content."""
@@ -78,8 +80,14 @@ class CsvSource:
         numbers = np.arange(chunk.first + 1, chunk.first + chunk.rows + 1)
         numbers = np.delete(numbers, [reject.row - chunk.first - 1 for reject in malformed])
         checked = self._checker.check(table, numbers)
-        checked.rejects[:] = sorted([*malformed, *checked.rejects], key=lambda reject: reject.row)
-        return checked
+        if not malformed:
+            return checked
+        return replace(
+            checked,
+            rejects=heapq.merge(malformed, checked.rejects, key=lambda reject: reject.row),
+            rejected=len(malformed) + checked.rejected,
+            problems={"row: must have as many fields as the header": len(malformed)} | checked.problems,
+        )
 
     def _parse(self, content: bytes, on_malformed: object) -> pa.Table:
         try:

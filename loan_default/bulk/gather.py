@@ -8,39 +8,47 @@ from loan_default.bulk.check import Reject
 from loan_default.bulk.columns import ROW
 from loan_default.bulk.files import REJECTS, RESULTS
 from loan_default.bulk.parquet_join import MAGIC, Joined
-from loan_default.bulk.part import Damaged, read
+from loan_default.bulk.part import Damaged, Part, name, read
 from loan_default.bulk.tally import Tally
 from loan_default.storage import Folder
 
 
 class Unusable(Exception):
-    """Parts that must be made again, by the numbers of their chunks."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
+    """Some parts are damaged or gone; the damaged ones are removed, and all of them must be made again."""
 
 
 def gather(folder: Folder, of: str, count: int, id_header: str | None) -> Tally:
     """Write results and rejects from `count` parts of the job `of`; returns the sum of their counts.
 
     Raises:
-        Unusable: a part is damaged or gone.
+        Unusable: not all parts are as they were written.
     """
-    joined, total = Joined(), Tally()
+    joined, total, usable = Joined(), Tally(), True
     with folder.writing(RESULTS) as out, folder.writing(REJECTS) as refused:
         out.write(MAGIC)
         refused.write(rejects_header(id_header))
         for number in range(count):
-            try:
-                part = read(folder, of, number)
-            except (Damaged, FileNotFoundError) as error:
-                raise Unusable(number) from error
+            part = _part(folder, of, number)
+            usable = usable and part is not None
+            if part is None or not usable:
+                continue  # only to find the others that are damaged
             out.write(joined.add(part.results))
             refused.write(part.rejects)
             total += part.counted.tally
+        if not usable:
+            raise Unusable
         out.write(joined.end())
     return total
+
+
+def _part(folder: Folder, of: str, number: int) -> Part | None:
+    try:
+        return read(folder, of, number)
+    except FileNotFoundError:
+        return None
+    except Damaged:
+        folder.remove(name(number))
+        return None
 
 
 def rejects_header(id_header: str | None) -> bytes:

@@ -1,22 +1,22 @@
 """The first look at a portfolio, when it is handed in: how it is written, which columns it has, how many rows."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pyarrow.fs import FileType
-
-from loan_default.bulk.find_format import find_format
-from loan_default.bulk.opening import open_source
 from loan_default.bulk.order import BulkOrder, Written
-from loan_default.bulk.parquet_source import ParquetSource
-from loan_default.bulk.source import TextSource
 from loan_default.decision import Stored
 from loan_default.errors import BulkInputError
 from loan_default.schema import Schema
 from loan_default.storage import Place
 
+if TYPE_CHECKING:  # at run time with the first portfolio: whoever only reads what was found does without pyarrow
+    from loan_default.bulk.parquet_source import ParquetSource
+    from loan_default.bulk.source import TextSource
+
 # Measured: larger chunks are no faster, smaller ones pay more for each part. See benchmarks/bulk.py.
 MOST_CHUNK_ROWS = 131_072
 CHUNK_BYTES = 16 << 20
+MOST_JSON_ROWS = 16_384  # an applicant as an object is much larger than as a row
 
 
 class Inspected(Stored):
@@ -60,6 +60,10 @@ def inspect(  # noqa: PLR0913  # what a caller may say of a portfolio
         BulkInputError: it is not what `written` says, lacks a column, has one twice, has a name that the results need,
             has no rows, or too many.
     """
+    from pyarrow.fs import FileType
+
+    from loan_default.bulk.opening import open_source
+
     info = source.fs.get_file_info(source.path)
     if info.type != FileType.File:
         raise BulkInputError("There is no such portfolio.")
@@ -72,7 +76,7 @@ def inspect(  # noqa: PLR0913  # what a caller may say of a portfolio
         written=written,
         rows=rows,
         reasons=reasons,
-        chunk_rows=_chunk_rows(rows, text_bytes),
+        chunk_rows=_chunk_rows(written, rows, text_bytes),
         source_bytes=info.size,
         source_mtime_ns=info.mtime_ns,
     )
@@ -84,12 +88,16 @@ def inspect(  # noqa: PLR0913  # what a caller may say of a portfolio
 def _written(source: Place, schema: Schema, written: Written, most_bytes: int | None) -> tuple[Written, list[str]]:
     if written.kind != "csv" or written.csv is not None:
         return written, []
+    from loan_default.bulk.find_format import find_format
+
     found, notes = find_format(source, schema, gzipped=written.gzipped, most_bytes=most_bytes)
     return written.model_copy(update={"csv": found}), notes
 
 
-def _size(source: TextSource | ParquetSource, file_bytes: int, most_rows: int) -> tuple[int, int]:
+def _size(source: "TextSource | ParquetSource", file_bytes: int, most_rows: int) -> tuple[int, int]:
     """Rows and bytes of a source, those of text as it is unpacked."""
+    from loan_default.bulk.parquet_source import ParquetSource
+
     if isinstance(source, ParquetSource):
         _require_few(source.rows, most_rows)
         return source.rows, max(file_bytes, source.data_bytes)
@@ -108,6 +116,7 @@ def _require_few(rows: int, most_rows: int) -> None:
         raise BulkInputError(f"The portfolio has more than {most_rows:,} rows; split it.")
 
 
-def _chunk_rows(rows: int, size: int) -> int:
+def _chunk_rows(written: Written, rows: int, size: int) -> int:
     """Fewer rows a chunk when they are wide, so that the chunks in memory at once stay small."""
-    return max(1, min(MOST_CHUNK_ROWS, CHUNK_BYTES * rows // max(size, 1)))
+    most = MOST_JSON_ROWS if written.kind == "json" else MOST_CHUNK_ROWS
+    return max(1, min(most, CHUNK_BYTES * rows // max(size, 1)))

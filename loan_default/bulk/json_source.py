@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from loan_default.bulk.check import Checked, Reject, shown
-from loan_default.bulk.lines import Piece, cut
+from loan_default.bulk.lines import MOST_PIECE_BYTES, Piece, cut
 from loan_default.bulk.source import Chunk, numbered
 from loan_default.bulk.text import text_blocks
 from loan_default.errors import InvalidApplicant, MalformedBody
@@ -38,7 +38,7 @@ class JsonSource:
         Raises:
             BulkInputError: it is no such text.
         """
-        return cut(self._blocks(), None, most_rows)
+        return cut(self._blocks(), None, most_rows, MOST_PIECE_BYTES)
 
     def chunks(self, most_rows: int, done: Container[int]) -> Iterator[Chunk]:
         """All chunks in order; those that are done come without their content."""
@@ -67,8 +67,16 @@ class JsonSource:
             np.array(rows, dtype=np.float64).reshape(-1, len(self._schema.columns)),
             np.array(numbers, dtype=np.int64),
             rejects,
+            chunk.rows - len(good),
+            dict(Counter(self._counted_as(reject) for reject in rejects)),
             dict(sorted(unknown.items())),
         )
+
+    def _counted_as(self, reject: Reject) -> str:
+        """A problem without what a caller made up: there must not be a count of its own for each misspelt field."""
+        if not reject.column:
+            return "row: must be an applicant in JSON"
+        return f"{reject.column}: {reject.reason}" if reject.column in self.carried.names else "an unknown field"
 
     def _table(self, good: list[BaseModel]) -> pa.Table:
         fields = [f"column_{i}" for i in range(len(self._schema.columns))]

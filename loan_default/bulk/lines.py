@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from loan_default.errors import BulkInputError
 
 MOST_RECORD_BYTES = 8 << 20
+# Rows may be much longer in one place than on average.
+MOST_PIECE_BYTES = 32 << 20
 
 _QUOTE, _LF, _CR = b'"\n\r'
 
@@ -32,28 +34,32 @@ class Piece:
     rows: int
 
 
-def cut(blocks: Iterable[bytes], separator: str | None, most_records: int) -> Iterator[Piece]:
-    """Pieces of `most_records` records each, blank lines included, and of fewer at the end.
+def cut(blocks: Iterable[bytes], separator: str | None, most_records: int, most_bytes: int) -> Iterator[Piece]:
+    """Pieces of so many records each, blank lines included; of fewer at the end, and where records are long.
 
     Args:
         blocks: the text in UTF-8, in blocks of any size.
         separator: of a CSV; None when a line is a record.
         most_records: of a piece.
+        most_bytes: with the record that reaches it, a piece ends.
 
     Raises:
         BulkInputError: a record is longer than `MOST_RECORD_BYTES`, or a quote is never closed.
     """
-    waiting, records, rows = list[bytes](), 0, 0
+    waiting, records, size, rows = list[bytes](), 0, 0, 0
     for data, ends in _whole_records(blocks, separator):
         real, start, taken = _not_blank(data, ends), 0, 0
-        while len(ends) - taken >= most_records - records:
-            upto = taken + most_records - records
+        while taken < len(ends):
+            reaching = int(np.searchsorted(ends, start + most_bytes - size)) + 1
+            upto = min(taken + most_records - records, reaching)
+            whole, upto = upto <= len(ends), min(upto, len(ends))
             waiting.append(data[start : ends[upto - 1]])
-            yield Piece(b"".join(waiting), rows + int(np.count_nonzero(real[taken:upto])))
-            start, taken, waiting, records, rows = int(ends[upto - 1]), upto, [], 0, 0
-        if taken < len(ends):
-            waiting.append(data[start : ends[-1]])
-            records, rows = records + len(ends) - taken, rows + int(np.count_nonzero(real[taken:]))
+            rows += int(np.count_nonzero(real[taken:upto]))
+            records, size = records + upto - taken, size + len(waiting[-1])
+            start, taken = int(ends[upto - 1]), upto
+            if whole:
+                yield Piece(b"".join(waiting), rows)
+                waiting, records, size, rows = [], 0, 0, 0
     if waiting:
         yield Piece(b"".join(waiting), rows)
 

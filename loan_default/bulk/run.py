@@ -1,5 +1,6 @@
 """The order of bulk scoring: source → chunks → parts → results. Everything it did is found again after any end."""
 
+import errno
 import hashlib
 import json
 import time
@@ -23,6 +24,9 @@ from loan_default.bulk.tally import BANDS, DriftWatch, Tally
 from loan_default.errors import BulkInputError
 from loan_default.model import LoanModel
 from loan_default.storage import Folder, Place
+
+# Of putting the parts together, each after the damaged ones were made again; more than a few are the disk's end.
+_TRIES = 4
 
 __all__ = ["REJECTS", "RESULTS", "SUMMARY", "Stopped", "Work", "run"]
 
@@ -80,10 +84,15 @@ class _Run:
         self._rows = self._rejected = self._chunks = 0
 
     def run(self) -> Summary:
-        while (summary := self._finished()) is None:
+        for _ in range(_TRIES + 1):
+            summary = self._finished()
+            if summary is not None:
+                break
             self._rows = self._rejected = self._chunks = 0
-            with suppress(Unusable):  # then the chunk is scored again
+            with suppress(Unusable):  # then their chunks are scored again
                 self._gather(self._score())
+        else:
+            raise OSError(errno.EIO, "what was written cannot be read back")
         self._remove_parts()
         self._tell("done")
         return summary
@@ -162,11 +171,7 @@ class _Run:
             raise Stopped
         self._tell("writing")
         folder, about = self._work.folder, self._work.model.about
-        try:
-            total = gather(folder, self._of, count, self._id_header)
-        except Unusable as unusable:
-            folder.remove(part.name(unusable.number))
-            raise
+        total = gather(folder, self._of, count, self._id_header)
         watch = self._work.watch
         summary = Summary(
             rows=total.rows,

@@ -61,15 +61,13 @@ class Tally(Stored):
         """The counts of a chunk, with bands, (n,), and PDs, (n,), of its good rows."""
         low, medium, high = np.bincount(bands, minlength=len(BANDS)).tolist()
         bins = np.minimum((pd * _BINS).astype(np.int64), _BINS - 1)
-        rejected = len({reject.row for reject in checked.rejects})
-        reasons = Counter(f"{r.column}: {r.reason}" if r.column else f"row: {r.reason}" for r in checked.rejects)
         return cls(
-            rows=len(pd) + rejected,
-            rejected=rejected,
+            rows=len(pd) + checked.rejected,
+            rejected=checked.rejected,
             bands=(low, medium, high),
             pd_sum=float(pd.sum()),
             pd_histogram=np.bincount(bins, minlength=_BINS).tolist(),
-            rejects_by_reason=dict(reasons),
+            rejects_by_reason=checked.problems,
             unknown_categories=checked.unknown,
             watched={name: list(counts) for name, counts in watched.items()},
         )
