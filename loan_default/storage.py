@@ -129,6 +129,7 @@ class LocalFolder:
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         (self._path / name).unlink(missing_ok=True)
+        _remove_dead_drafts(self._path / name)
 
     def remove_all(self) -> None:
         """Remove the folder with all its files, if it is there."""

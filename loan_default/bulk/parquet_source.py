@@ -38,7 +38,7 @@ class ParquetSource:
         self._place = place
         with self._open() as file:
             self.rows: int = file.metadata.num_rows
-            self.carried: pa.Schema = file.schema_arrow.remove_metadata()
+            self.carried: pa.Schema = pa.schema([_carried(field) for field in file.schema_arrow])
             described = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
             groups = [group.num_rows for group in described]
             self.data_bytes: int = sum(group.total_byte_size for group in described)
@@ -112,6 +112,22 @@ class ParquetSource:
             return pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise _unreadable(error) from error
+
+
+def _carried(field: pa.Field) -> pa.Field:
+    """A column as the results have it: views become plain text or bytes, which all of pyarrow works with.
+
+    Raises:
+        BulkInputError: pyarrow cannot take rows out of such a column.
+    """
+    of = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(field.type, field.type)
+    try:
+        pa.array([None], of).take(pa.array([0]))
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        raise BulkInputError(
+            f"The column {field.name!r} is of the type {field.type}, which cannot be passed through: leave it out."
+        ) from error
+    return pa.field(field.name, of)
 
 
 def _unreadable(error: Exception) -> BulkInputError:

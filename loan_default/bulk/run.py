@@ -194,8 +194,9 @@ class _Run:
     def _remove_parts(self) -> None:
         folder = self._work.folder
         for name in folder.names():
-            if part.number(name) is not None or name == CLOCK:
+            if part.number(name) is not None:
                 folder.remove(name)
+        folder.remove(CLOCK)
 
     def _count(self, tally: Tally) -> None:
         self._rows += tally.rows

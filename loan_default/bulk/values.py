@@ -73,16 +73,14 @@ def require_type(column: Column, header: str, of: pa.DataType) -> None:
 
 
 def _is_text(of: pa.DataType) -> bool:
-    return bool(pa.types.is_string(of) or pa.types.is_large_string(of) or pa.types.is_string_view(of))
+    return bool(pa.types.is_string(of) or pa.types.is_large_string(of))
 
 
 def _plain(found: pa.ChunkedArray) -> pa.Array:
     array = found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # what was too long to combine
         array = pa.concat_arrays(array.chunks)
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def _text(array: pa.Array) -> pa.Array:
@@ -154,4 +152,4 @@ def _as_values(numbers: pa.Array) -> Values:
 
 
 def _mask(flags: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(flags.fill_null(value=False).to_numpy(zero_copy_only=False), dtype=bool)
+    return np.asarray(flags.fill_null(fill_value=False).to_numpy(zero_copy_only=False), dtype=bool)
