@@ -250,6 +250,10 @@ class BulkInputError(LoanDefaultError):
     exit_code = 2
 
 
+class JobInterrupted(LoanDefaultError):
+    """A run of bulk scoring that could not go on, by no fault of the portfolio; another goes on where it stopped."""
+
+
 class NoSuchJob(LoanDefaultError):
     """A job that is not there, any more or at all, or that belongs to another key."""
 

@@ -1,11 +1,22 @@
 """The first look at a portfolio, when it is handed in: how it is written, which columns it has, how many rows."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from loan_default.bulk.order import BulkOrder, Written
 from loan_default.decision import Stored
+from loan_default.errors import BulkInputError
 from loan_default.schema import Schema
 from loan_default.storage import Place
+
+if TYPE_CHECKING:  # at run time with the first portfolio: whoever only reads what was found does without pyarrow
+    from loan_default.bulk.parquet_source import ParquetSource
+    from loan_default.bulk.source import TextSource
+
+# Measured: larger chunks are no faster, smaller ones pay more for each part. See benchmarks/bulk.py.
+MOST_CHUNK_ROWS = 131_072
+CHUNK_BYTES = 16 << 20
+MOST_JSON_ROWS = 16_384  # an applicant as an object is much larger than as a row
 
 
 class Inspected(Stored):
@@ -26,7 +37,15 @@ class Inspected(Stored):
     notes: Sequence[str]
 
 
-def inspect(source: Place, schema: Schema, written: Written, *, most_rows: int, reasons: bool = False) -> Inspected:
+def inspect(  # noqa: PLR0913  # what a caller may say of a portfolio
+    source: Place,
+    schema: Schema,
+    written: Written,
+    *,
+    most_rows: int,
+    most_bytes: int | None = None,
+    reasons: bool = False,
+) -> Inspected:
     """Look at a whole source without scoring it; takes about as long as reading it once.
 
     Args:
@@ -34,10 +53,70 @@ def inspect(source: Place, schema: Schema, written: Written, *, most_rows: int, 
         schema: what the model takes.
         written: what is known of it: the kind, and for a CSV its format, or None to have it found.
         most_rows: beyond, it is refused.
+        most_bytes: to which a gzipped source may unpack.
         reasons: whether each declined row is to get its reasons.
 
     Raises:
         BulkInputError: it is not what `written` says, lacks a column, has one twice, has a name that the results need,
             has no rows, or too many.
     """
-    raise NotImplementedError
+    from pyarrow.fs import FileType
+
+    from loan_default.bulk.opening import open_source
+
+    info = source.fs.get_file_info(source.path)
+    if info.type != FileType.File:
+        raise BulkInputError("There is no such portfolio.")
+    written, notes = _written(source, schema, written, most_bytes)
+    opened, matched = open_source(source, written, schema, reasons=reasons, most_bytes=most_bytes)
+    rows, text_bytes = _size(opened, info.size, most_rows)
+    if not rows:
+        raise BulkInputError("The portfolio has no rows.")
+    order = BulkOrder(
+        written=written,
+        rows=rows,
+        reasons=reasons,
+        chunk_rows=_chunk_rows(written, rows, text_bytes),
+        source_bytes=info.size,
+        source_mtime_ns=info.mtime_ns,
+    )
+    return Inspected(
+        order=order, columns=matched.columns, missing=matched.missing, carried=matched.carried, notes=notes
+    )
+
+
+def _written(source: Place, schema: Schema, written: Written, most_bytes: int | None) -> tuple[Written, list[str]]:
+    if written.kind != "csv" or written.csv is not None:
+        return written, []
+    from loan_default.bulk.find_format import find_format
+
+    found, notes = find_format(source, schema, gzipped=written.gzipped, most_bytes=most_bytes)
+    return written.model_copy(update={"csv": found}), notes
+
+
+def _size(source: "TextSource | ParquetSource", file_bytes: int, most_rows: int) -> tuple[int, int]:
+    """Rows and bytes of a source, those of text as it is unpacked."""
+    from loan_default.bulk.parquet_source import ParquetSource
+
+    if isinstance(source, ParquetSource):
+        _require_few(source.rows, most_rows)
+        return source.rows, max(file_bytes, source.data_bytes)
+    rows = text_bytes = 0
+    for piece in source.pieces(MOST_CHUNK_ROWS):
+        rows += piece.rows
+        text_bytes += len(piece.content)
+        if b"\0" in piece.content:
+            raise BulkInputError("The portfolio holds NUL bytes, so it is no text; perhaps its encoding is another.")
+        _require_few(rows, most_rows)
+    return rows, text_bytes
+
+
+def _require_few(rows: int, most_rows: int) -> None:
+    if rows > most_rows:
+        raise BulkInputError(f"The portfolio has more than {most_rows:,} rows; split it.")
+
+
+def _chunk_rows(written: Written, rows: int, size: int) -> int:
+    """Fewer rows a chunk when they are wide, so that the chunks in memory at once stay small."""
+    most = MOST_JSON_ROWS if written.kind == "json" else MOST_CHUNK_ROWS
+    return max(1, min(most, CHUNK_BYTES * rows // max(size, 1)))

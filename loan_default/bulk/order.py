@@ -31,6 +31,8 @@ class BulkOrder(Stored):
         rows: how many rows it has, as counted when it was accepted.
         reasons: whether each declined row gets its reasons.
         chunk_rows: the most rows of a chunk; with the source and the model it decides the parts, to the last byte.
+        source_bytes, source_mtime_ns: size and time of the source when it was accepted, by which a change is noticed;
+            None where its storage does not tell.
     """
 
     format: Literal[1] = 1
@@ -38,3 +40,5 @@ class BulkOrder(Stored):
     rows: int
     reasons: bool = False
     chunk_rows: int
+    source_bytes: int | None = None
+    source_mtime_ns: int | None = None

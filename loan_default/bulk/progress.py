@@ -4,6 +4,8 @@ from typing import Literal
 
 from loan_default.decision import Stored
 
+Stage = Literal["scoring", "writing", "done"]
+
 
 class Progress(Stored):
     """A job's progress.
@@ -17,7 +19,7 @@ class Progress(Stored):
         updated_at: Unix time.
     """
 
-    stage: Literal["scoring", "writing", "done"]
+    stage: Stage
     rows_done: int
     rows_rejected: int
     chunks_done: int

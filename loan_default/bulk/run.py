@@ -1,16 +1,34 @@
 """The order of bulk scoring: source → chunks → parts → results. Everything it did is found again after any end."""
 
+import errno
+import hashlib
+import json
+import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
+from loan_default.bulk import part
+from loan_default.bulk.clock import CLOCK, Clock
+from loan_default.bulk.files import REJECTS, RESULTS, SUMMARY
+from loan_default.bulk.gather import Unusable, gather, rejects_lines
+from loan_default.bulk.opening import CHANGED, open_source, require_unchanged
 from loan_default.bulk.order import BulkOrder
-from loan_default.bulk.progress import Progress
+from loan_default.bulk.progress import Progress, Stage
+from loan_default.bulk.score import ScoreChunk
+from loan_default.bulk.source import Chunk, Source
 from loan_default.bulk.summary import Summary
+from loan_default.bulk.tally import BANDS, DriftWatch, Tally
+from loan_default.errors import BulkInputError
 from loan_default.model import LoanModel
 from loan_default.storage import Folder, Place
 
-# The files that a finished job has. `results.parquet` has all scored rows in the source's order.
-RESULTS, REJECTS, SUMMARY = "results.parquet", "rejects.csv", "summary.json"
+# Of putting the parts together, each after the damaged ones were made again; more than a few are the disk's end.
+_TRIES = 4
+
+__all__ = ["REJECTS", "RESULTS", "SUMMARY", "Stopped", "Work", "run"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,7 @@ class Work:
         model: what scores it, the same for the whole job.
         model_version: its version in the registry, which stands in each scored row.
         threads: how many chunks are worked on at once.
+        watch: what compares the rows with the training population; None leaves the summary's drift out.
     """
 
     order: BulkOrder
@@ -32,6 +51,7 @@ class Work:
     model: LoanModel
     model_version: str
     threads: int
+    watch: DriftWatch | None = None
 
 
 class Stopped(Exception):
@@ -51,4 +71,159 @@ def run(work: Work, told: Callable[[Progress], None], stop: Callable[[], bool]) 
         BulkInputError: the source cannot be read, or is not what was inspected.
         OSError: the folder cannot be written (a full disk); a later run goes on from there.
     """
-    raise NotImplementedError
+    return _Run(work, told, stop).run()
+
+
+class _Run:
+    """One start of a job."""
+
+    def __init__(self, work: Work, told: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
+        self._work, self._told, self._stop = work, told, stop
+        self._of = _digest(work)
+        self._clock = Clock(work.folder)
+        self._rows = self._rejected = self._chunks = 0
+
+    def run(self) -> Summary:
+        for _ in range(_TRIES + 1):
+            summary = self._finished()
+            if summary is not None:
+                break
+            self._rows = self._rejected = self._chunks = 0
+            with suppress(Unusable):  # then their chunks are scored again
+                self._gather(self._score())
+        else:
+            raise OSError(errno.EIO, "what was written cannot be read back")
+        self._remove_parts()
+        self._tell("done")
+        return summary
+
+    def _finished(self) -> Summary | None:
+        try:
+            summary = Summary.model_validate_json(self._work.folder.read(SUMMARY))
+        except FileNotFoundError:
+            return None
+        self._rows, self._rejected = summary.rows, summary.rejected
+        return summary
+
+    def _score(self) -> int:
+        """Make the parts that are not there yet; returns how many there are."""
+        work = self._work
+        require_unchanged(work.source, work.order)
+        source, _ = open_source(work.source, work.order.written, work.model.schema, reasons=work.order.reasons)
+        done = self._whole_parts()
+        make = self._maker(source)
+        self._tell("scoring")
+        waiting: deque[Future[Tally]] = deque()
+        with ThreadPoolExecutor(work.threads, "chunk") as pool:
+            try:
+                for chunk in source.chunks(work.order.chunk_rows, done):
+                    if self._stop():
+                        raise Stopped
+                    if chunk.number in done:
+                        self._count(done[chunk.number])
+                        continue
+                    waiting.append(pool.submit(make, chunk))
+                    # Those that are worked on, and one that is ready for whoever is free first.
+                    while len(waiting) > work.threads:
+                        self._count(waiting.popleft().result())
+                for future in waiting:
+                    self._count(future.result())
+            finally:
+                for future in waiting:
+                    future.cancel()
+        if self._rows != work.order.rows:
+            raise BulkInputError(CHANGED)
+        return self._chunks
+
+    def _maker(self, source: Source) -> Callable[[Chunk], Tally]:
+        work = self._work
+        score = ScoreChunk(work.model, work.model_version, source.carried, reasons=work.order.reasons, watch=work.watch)
+        id_header = _id_header(work, source)
+
+        def make(chunk: Chunk) -> Tally:
+            checked = source.check(chunk)
+            results, tally = score(checked)
+            counted = part.Counted(of=self._of, number=chunk.number, tally=tally)
+            with work.folder.writing(part.name(chunk.number)) as file:
+                for content in part.pack(results, rejects_lines(checked.rejects, id_header), counted):
+                    file.write(content)
+            return tally
+
+        self._id_header = id_header
+        return make
+
+    def _whole_parts(self) -> dict[int, Tally]:
+        """The counts of the parts that an earlier start has left; damaged ones are removed."""
+        found: dict[int, Tally] = {}
+        for name in sorted(self._work.folder.names()):
+            number = part.number(name)
+            if number is None:
+                continue
+            try:
+                found[number] = part.read_counted(self._work.folder.place(name), self._of, number).tally
+            except part.Damaged:
+                self._work.folder.remove(name)
+        return found
+
+    def _gather(self, count: int) -> None:
+        """Write the files of a finished job, the summary last; it is what says that the job is finished."""
+        if self._stop():
+            raise Stopped
+        self._tell("writing")
+        folder, about = self._work.folder, self._work.model.about
+        total = gather(folder, self._of, count, self._id_header)
+        watch = self._work.watch
+        summary = Summary(
+            rows=total.rows,
+            scored=total.scored,
+            rejected=total.rejected,
+            bands=dict(zip(BANDS, total.bands, strict=True)),
+            declined=total.bands[-1],
+            mean_pd=total.mean_pd,
+            pd_quantiles=total.pd_quantiles,
+            pd_histogram=total.pd_histogram,
+            rejects_by_reason=total.rejects_by_reason,
+            unknown_categories=total.unknown_categories,
+            drift=None if watch is None else watch.drift(total.watched),
+            model_version=self._work.model_version,
+            model_run_id=about.run_id,
+            seconds=self._clock.seconds(),
+        )
+        folder.write(SUMMARY, summary.model_dump_json(indent=2).encode())
+
+    def _remove_parts(self) -> None:
+        folder = self._work.folder
+        for name in folder.names():
+            if part.number(name) is not None:
+                folder.remove(name)
+        folder.remove(CLOCK)
+
+    def _count(self, tally: Tally) -> None:
+        self._rows += tally.rows
+        self._rejected += tally.rejected
+        self._chunks += 1
+        self._clock.keep()
+        self._tell("scoring")
+
+    def _tell(self, stage: Stage) -> None:
+        self._told(
+            Progress(
+                stage=stage,
+                rows_done=self._rows,
+                rows_rejected=self._rejected,
+                chunks_done=self._chunks,
+                seconds=self._clock.seconds(),
+                updated_at=time.time(),
+            )
+        )
+
+
+def _id_header(work: Work, source: Source) -> str | None:
+    header = work.model.schema.id
+    return header if header in source.carried.names else None
+
+
+def _digest(work: Work) -> str:
+    """What decides the content of a part, so that those of another job are not taken for its own."""
+    decides = [work.order.model_dump_json(), work.model.about.run_id, work.model_version]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()

@@ -10,6 +10,7 @@ from loan_default.cli.keys import key_app
 from loan_default.cli.models import evaluate, history, promote, reproduce, rollback
 from loan_default.cli.run import build, serve, train
 from loan_default.cli.schema import schema_app
+from loan_default.cli.score import score
 
 app = typer.Typer(
     help="Train, serve and watch a loan-default model.",
@@ -17,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (train, serve, build, promote, rollback, history, evaluate, reproduce, decision, erase):
+for _command in (train, serve, build, score, promote, rollback, history, evaluate, reproduce, decision, erase):
     app.command()(_command)
 app.add_typer(schema_app, name="schema")
 app.add_typer(key_app, name="key")

@@ -15,7 +15,8 @@ from loan_default.schema.declaration import Schema
 OnUnknown: TypeAlias = Callable[[str, Literal["refused", "missing"]], None]
 
 _LONGEST_CATEGORY = 200
-_LARGEST_INTEGER = 2**53
+# What a float64 holds exactly.
+LARGEST_INTEGER = 2**53
 
 
 def applicant_model(schema: Schema, on_unknown: OnUnknown) -> type[BaseModel]:
@@ -84,8 +85,8 @@ def _type(column: Column, on_unknown: OnUnknown) -> tuple[Any, dict[str, Any]]:
         return float, {**limits, "allow_inf_nan": False}
     # What a float64 holds exactly: larger integers would be rounded, and some are no float at all.
     whole = {name: int(limit) for name, limit in limits.items() if limit is not None}
-    low = {} if {"ge", "gt"} & set(whole) else {"ge": -_LARGEST_INTEGER}
-    high = {} if {"le", "lt"} & set(whole) else {"le": _LARGEST_INTEGER}
+    low = {} if {"ge", "gt"} & set(whole) else {"ge": -LARGEST_INTEGER}
+    high = {} if {"le", "lt"} & set(whole) else {"le": LARGEST_INTEGER}
     return int, {**whole, **low, **high}
 
 

@@ -17,11 +17,10 @@ from loan_default.errors import DataError
 from loan_default.schema import Column, Schema
 from loan_default.schema.columns import CategoryColumn, NumberColumn
 from loan_default.schema.declaration import AuditColumn, CsvFormat
+from loan_default.schema.words import FALSE_WORDS, TRUE_WORDS, allowed_in_files
 from loan_default.training.csv_file import FIRST_LINE, listed, read_text_table
 
 _EXAMPLES = 3
-_TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
-_FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
 MISSING = "missing"
 
 Texts: TypeAlias = "pd.Series[str]"
@@ -144,7 +143,7 @@ def _encode(texts: Texts, column: Column, problems: _Problems) -> NDArray[np.flo
             wrong |= ~missing & (values != np.floor(values))
         for _, holds, bound in column.limits:
             wrong |= ~missing & ~holds(values, bound)
-    problems.report(wrong, texts, f"{column.header!r} must be {column.allowed.replace(', or null', ', or empty')}")
+    problems.report(wrong, texts, f"{column.header!r} must be {allowed_in_files(column)}")
     return values
 
 
@@ -155,7 +154,7 @@ def _values(texts: Texts, column: Column, problems: _Problems) -> NDArray[np.flo
     if isinstance(column, NumberColumn):
         return problems.numbers(texts)
     words = texts.str.lower()
-    return np.where(words.isin(_TRUE), 1.0, np.where(words.isin(_FALSE), 0.0, np.nan))
+    return np.where(words.isin(TRUE_WORDS), 1.0, np.where(words.isin(FALSE_WORDS), 0.0, np.nan))
 
 
 def _target(texts: Texts, schema: Schema, problems: _Problems) -> NDArray[np.int64]:
@@ -198,7 +197,7 @@ def _other_labels(
 def _equal(texts: Texts, label: Any, problems: _Problems) -> NDArray[np.bool_]:
     """Where a text says the same as a label of the declaration, (n,)."""
     if isinstance(label, bool):
-        return np.asarray(texts.str.lower().isin(_TRUE if label else _FALSE))
+        return np.asarray(texts.str.lower().isin(TRUE_WORDS if label else FALSE_WORDS))
     if isinstance(label, str):
         return np.asarray(texts == label)
     return np.asarray(problems.numbers(texts) == label)

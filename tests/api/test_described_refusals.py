@@ -7,8 +7,8 @@ import jsonschema_rs
 import pytest
 from face import KEY, Face
 
-from loan_default.api.bodies import MAX_APPLICANT_BYTES
 from loan_default.api.native import MAX_LIST_BYTES
+from loan_default.schema.one_applicant import MAX_APPLICANT_BYTES
 from loan_default.served import Served
 from loan_default.settings import Settings
 

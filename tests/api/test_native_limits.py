@@ -7,7 +7,7 @@ import pytest
 from face import KEY, Face
 
 from loan_default.api import native
-from loan_default.api.bodies import MAX_APPLICANT_BYTES
+from loan_default.schema.one_applicant import MAX_APPLICANT_BYTES
 from loan_default.served import Served
 from loan_default.settings import Settings
 

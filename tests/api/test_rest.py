@@ -9,8 +9,8 @@ import pytest
 from face import KEY, Face
 from prometheus_client import REGISTRY
 
-from loan_default.api.bodies import MAX_APPLICANT_BYTES
 from loan_default.model import LoanModel
+from loan_default.schema.one_applicant import MAX_APPLICANT_BYTES
 from loan_default.served import Served
 from loan_default.settings import Settings
 

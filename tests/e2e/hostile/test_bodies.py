@@ -12,8 +12,8 @@ from hostile import BOTH, GOOD, NATIVE, REST, around, refused
 from installation import Server
 from wire import Reply, ask, connection, head, request
 
-from loan_default.api.bodies import MAX_APPLICANT_BYTES
 from loan_default.api.native import MAX_LIST_BYTES
+from loan_default.schema.one_applicant import MAX_APPLICANT_BYTES
 
 pytestmark = pytest.mark.e2e
 

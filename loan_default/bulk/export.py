@@ -1,0 +1,91 @@
+"""The results of a finished job in another format, block by block in constant memory, ready to be sent or written."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from loan_default.bulk.columns import REASONS
+from loan_default.bulk.files import RESULTS
+from loan_default.bulk.order import ResultFormat
+from loan_default.storage import Folder
+
+_ROWS_AT_ONCE = 16_384
+# RFC 4180, and a leading or trailing blank, which some readers would take away.
+_NEEDS_QUOTES = r'[",\r\n]|^\s|\s$'
+
+
+def iter_results(folder: Folder, written: ResultFormat) -> Iterator[bytes]:
+    """All scored rows in the source's order.
+
+    Args:
+        folder: of a finished job.
+        written: `parquet` as the file is; `csv` with a header, gaps as empty fields, reasons one after another in one
+            field; `json` as one array with an object for each row.
+
+    Raises:
+        FileNotFoundError: the job is not finished, or its results are gone.
+    """
+    if written == "parquet":
+        yield from folder.blocks(RESULTS)
+        return
+    folder.size(RESULTS)  # pyarrow's own error would name the whole path
+    place = folder.place(RESULTS)
+    with place.fs.open_input_file(place.path) as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
+        batches = file.iter_batches(_ROWS_AT_ONCE, use_threads=False)
+        yield from _csv(file.schema_arrow.names, batches) if written == "csv" else _json(batches)
+
+
+def _csv(names: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    header = [pa.array([name]) for name in names]
+    yield _lines([_quoted(name) for name in header])
+    for batch in batches:
+        yield _lines([_field(batch, name) for name in names])
+
+
+def _field(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """A column as the text of CSV fields."""
+    column = batch[name]
+    if name == REASONS and pa.types.is_list(column.type):
+        return _quoted(pc.binary_join(column, " ").fill_null(""))
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        text = column.cast(pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # what is nested or no text
+        text = pa.array([None if value is None else _text(value) for value in column.to_pylist()], pa.string())
+    text = text.fill_null("")
+    return text if pa.types.is_primitive(column.type) else _quoted(text)
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    """The texts, in quotes where CSV needs them."""
+    needed = pc.match_substring_regex(texts, _NEEDS_QUOTES)
+    if not needed.true_count:
+        return texts
+    doubled = pc.replace_substring(texts, '"', '""')
+    return pc.if_else(needed, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
+
+
+def _lines(fields: list[pa.Array]) -> bytes:
+    joined = pc.binary_join_element_wise(*fields, ",")
+    lines = pc.binary_join_element_wise(joined, "", "\n")  # each with its line end, one after another in one buffer
+    return bytes(lines.buffers()[2]) if len(lines) else b""
+
+
+def _json(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    encode = msgspec.json.Encoder(enc_hook=str).encode
+    between = b"[\n"
+    for batch in batches:
+        for start in range(0, batch.num_rows, 1024):
+            rows = batch.slice(start, 1024).to_pylist()
+            yield between + b",\n".join(encode(row) for row in rows)
+            between = b",\n"
+    yield b"[]\n" if between == b"[\n" else b"\n]\n"
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value, enc_hook=str).decode()
