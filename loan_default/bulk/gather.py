@@ -33,20 +33,28 @@ class Gathering:
         self._joined = Joined()
         self._usable = True
 
-    def add(self, number: int) -> None:
-        """Copy the part of the next chunk; once one is not usable, only look for others that are not."""
-        part = _part(self._folder, self._of, number)
+    def add(self, number: int, made: Part | None) -> Tally:
+        """Copy the part of the next chunk, from the folder when it was not made just now; returns its counts.
+
+        Once one is not usable, only look for others that are not.
+        """
+        part = made or _part(self._folder, self._of, number)
         self._usable = self._usable and part is not None
         if part is None or not self._usable:
-            return
+            return Tally()
         self._results.write(self._joined.add(part.results))
         self._rejects.write(part.rejects)
         self.total += part.counted.tally
+        return part.counted.tally
 
-    def end(self) -> None:
-        """Write what stands after all parts; raises Unusable when a part was not."""
+    def require_usable(self) -> None:
+        """Raises Unusable when a part was not."""
         if not self._usable:
             raise Unusable
+
+    def end(self) -> None:
+        """Write what stands after all parts."""
+        self.require_usable()
         self._results.write(self._joined.end())
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Container, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -29,6 +29,10 @@ from loan_default.storage import Folder, Place
 _TRIES = 4
 
 __all__ = ["REJECTS", "RESULTS", "SUMMARY", "Stopped", "Work", "run"]
+
+# What is waited for where there is nothing to wait for.
+_NOTHING: Future[part.Part | None] = Future()
+_NOTHING.set_result(None)
 
 
 @dataclass(frozen=True)
@@ -115,25 +119,25 @@ class _Run:
         self._stop_if_asked()
         with (
             gathering(work.folder, self._of, _id_header(work, source)) as found,
-            closing(self._tallies(source, done)) as tallies,  # its threads end here, whatever goes wrong
+            closing(self._parts(source, done)) as parts,  # its threads end here, whatever goes wrong
         ):
-            for tally in tallies:
-                found.add(self._chunks)
-                self._count(tally)
+            for made in parts:
+                self._count(found.add(self._chunks, made))
                 self._stop_if_asked()
+            found.require_usable()
             if self._rows != work.order.rows:
                 raise BulkInputError(CHANGED)
             self._tell("writing")
         return found.total
 
-    def _tallies(self, source: Source, done: Mapping[int, Tally]) -> Generator[Tally, None, None]:
-        """The counts of all chunks in order, each when its part is there."""
+    def _parts(self, source: Source, done: Container[int]) -> Generator[part.Part | None, None, None]:
+        """The parts of all chunks in order, each when it is kept; None for what an earlier start has kept."""
         make = self._maker(source)
-        waiting: deque[Future[Tally]] = deque()
+        waiting: deque[Future[part.Part | None]] = deque()
         with ThreadPoolExecutor(self._work.threads, "chunk") as pool:
             try:
                 for chunk in source.chunks(self._work.order.chunk_rows, done):
-                    waiting.append(_finished(done[chunk.number]) if chunk.number in done else pool.submit(make, chunk))
+                    waiting.append(_NOTHING if chunk.number in done else pool.submit(make, chunk))
                     # Those that are worked on, and one that is ready for whoever is free first.
                     while len(waiting) > self._work.threads:
                         yield waiting.popleft().result()
@@ -143,33 +147,36 @@ class _Run:
                 for future in waiting:
                     future.cancel()
 
-    def _maker(self, source: Source) -> Callable[[Chunk], Tally]:
+    def _maker(self, source: Source) -> Callable[[Chunk], part.Part]:
         work = self._work
         score = ScoreChunk(work.model, work.model_version, source.carried, reasons=work.order.reasons, watch=work.watch)
         id_header = _id_header(work, source)
 
-        def make(chunk: Chunk) -> Tally:
+        def make(chunk: Chunk) -> part.Part:
             checked = source.check(chunk)
             results, tally = score(checked)
             counted = part.Counted(of=self._of, number=chunk.number, tally=tally)
+            made = part.Part(results, memoryview(rejects_lines(checked.rejects, id_header)), counted)
             with work.folder.writing(part.name(chunk.number)) as file:
-                for content in part.pack(results, rejects_lines(checked.rejects, id_header), counted):
+                for content in part.pack(made):
                     file.write(content)
-            return tally
+            return made
 
         return make
 
-    def _whole_parts(self) -> dict[int, Tally]:
-        """The counts of the parts that an earlier start has left; damaged ones are removed."""
-        found: dict[int, Tally] = {}
-        for name in sorted(self._work.folder.names()):
+    def _whole_parts(self) -> set[int]:
+        """The chunks whose parts an earlier start has left; damaged ones are removed."""
+        found: set[int] = set()
+        for name in self._work.folder.names():
             number = part.number(name)
             if number is None:
                 continue
             try:
-                found[number] = part.read_counted(self._work.folder.place(name), self._of, number).tally
+                part.read_counted(self._work.folder.place(name), self._of, number)
             except part.Damaged:
                 self._work.folder.remove(name)
+            else:
+                found.add(number)
         return found
 
     def _summarize(self, total: Tally) -> None:
@@ -223,13 +230,6 @@ class _Run:
                 updated_at=time.time(),
             )
         )
-
-
-def _finished(tally: Tally) -> Future[Tally]:
-    """What an earlier start has done, in its place among what is being done."""
-    future: Future[Tally] = Future()
-    future.set_result(tally)
-    return future
 
 
 def _id_header(work: Work, source: Source) -> str | None:
