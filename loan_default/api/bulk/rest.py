@@ -98,7 +98,7 @@ class BatchFace:
     async def _list(self, scope: Scope, _: Receive, __: str) -> ASGIApp:
         """The latest jobs of the caller; of all keys with the scope `operate`."""
         given = query_of(scope["query_string"], ("limit",)).get("limit", str(_LISTED))
-        if not (given.isascii() and given.isdecimal() and 1 <= int(given[:9]) <= _MOST_LISTED):
+        if not (given.isascii() and given.isdecimal() and len(given) <= 4 and 1 <= int(given) <= _MOST_LISTED):
             raise InvalidQuery(f"`limit` must be a whole number from 1 to {_MOST_LISTED:,}.")
         caller: Caller = scope[CALLER]
         key_id = None if "operate" in caller.scopes else caller.key_id

@@ -310,7 +310,7 @@ def test_wrong_methods_paths_and_queries_are_refused(face: Face) -> None:
         answer = face.call(method, path, headers=key("analyst"))
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert face.call("GET", f"{job}/other", headers=key("analyst")).json()["error"] == "not_found"
-    for query in ("limit=0", "limit=1001", "limit=x", "most=1", "limit=1&limit=2"):
+    for query in ("limit=0", "limit=1001", "limit=x", "limit=000000001" + "9" * 5000, "most=1", "limit=1&limit=2"):
         assert face.call("GET", f"{BATCH}?{query}", headers=key("analyst")).json()["error"] == "invalid_query"
     assert face.call("GET", f"{job}/results?format=xml", headers=key("analyst")).json()["error"] == "invalid_query"
 
