@@ -103,12 +103,19 @@ class Intake:
 
     async def _submit(self, draft: Draft, source: Source) -> Accepted:
         inspected = await self._access.inspection.run(_inspect, draft, source)
-        view = await self._access.run(lambda jobs: jobs.submit(_job(draft, source, inspected)))
+        if not await self._taken_by_another(draft, source):
+            await self._access.run(lambda _: _keep_model(draft))
+            view = await self._access.run(lambda jobs: jobs.submit(_job(draft, source, inspected)))
+            if not await self._taken_by_another(draft, source):
+                return Accepted(view, inspected)
+        await self._access.disk.run(_forget, draft, taken=True)
+        return await self._again(draft, source)
+
+    async def _taken_by_another(self, draft: Draft, source: Source) -> bool:
+        """Whether another worker was faster with a call of the same Idempotency-Key."""
         there = await self._access.run(lambda jobs: jobs.job(draft.job_id))
-        if there is not None and there.source_name != source.name:  # another worker was faster with the same call
-            await self._access.disk.run(_forget, draft, taken=True)
-            return await self._again(draft, source)
-        return Accepted(view, inspected)
+        ours = (source.name, source.digest)
+        return there is not None and (there.source_name, there.request_digest) != ours
 
 
 def _idempotency_key(scope: Scope) -> str | None:
@@ -121,14 +128,13 @@ def _idempotency_key(scope: Scope) -> str | None:
 
 
 def _inspect(draft: Draft, source: Source) -> "Inspected":
-    """Look at a portfolio, and put the model that will score it beside it."""
+    """Look at a portfolio."""
     from loan_default.bulk.inspect import inspect
-    from loan_default.jobs.model_copy import keep_model
     from loan_default.jobs.sources import place_of
 
     with translated():
         place = draft.folder.place(source.name or "") if source.uri is None else place_of(source.uri, draft.settings)
-        inspected = inspect(
+        return inspect(
             place,
             draft.schema,
             source.written,
@@ -136,8 +142,13 @@ def _inspect(draft: Draft, source: Source) -> "Inspected":
             most_bytes=_MOST_UNPACKED * draft.settings.job_max_upload_mib * _MIB,
             reasons=source.reasons,
         )
-        keep_model(draft.loaded.served.model_folder, draft.folder)
-    return inspected
+
+
+def _keep_model(draft: Draft) -> None:
+    """Put the model that will score a portfolio beside it."""
+    from loan_default.jobs.model_copy import keep_model
+
+    keep_model(draft.loaded.served.model_folder, draft.folder)
 
 
 def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
