@@ -109,6 +109,14 @@ class Settings(BaseSettings):
     job_max_waiting: Annotated[
         int, Field(ge=1, description="Bulk jobs of one key that may wait or run at once; more are refused.")
     ] = 100
+    drift_psi_threshold: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100,
+            description="The population stability index (PSI) from which a shift of the applicants matters.",
+        ),
+    ] = 0.15
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"
