@@ -24,7 +24,10 @@ def running_s3() -> Iterator[str]:
     # No proxy of this machine is asked for another process of it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     process = subprocess.Popen(
-        [program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [program, "-H", "127.0.0.1", "-p", str(port)],
+        env={"PATH": os.environ["PATH"]},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + _READY_WITHIN_S

@@ -115,13 +115,15 @@ class Scoring:
             job = Job.model_validate_json(folder.read("job.json"))
         except ValidationError:
             raise JobUnreadable from None
+        model = load_kept_model(folder)
         work = Work(
             order=job.inspected.order,
             source=self._files.source(job),
             folder=folder,
-            model=load_kept_model(folder),
+            model=model,
             model_version=job.model_version,
             threads=self._settings.job_threads or os.cpu_count() or 1,
+            watch=model.population_watch(self._settings.drift_psi_threshold),
         )
         return job, work
 

@@ -41,7 +41,7 @@ def test_a_job_survives_kills_at_any_moment_byte_for_byte(settings: Settings, pr
             job_id = hand_in(jobs, promoted, CONTENT, chunk_rows=100)
             while True:
                 with worker_process(settings.state, log) as process:
-                    view = wait_for(jobs, job_id, lambda view: view.status != "PENDING")
+                    wait_for(jobs, job_id, lambda view: view.status != "PENDING")
                     time.sleep(chance.uniform(0, 1.5))
                     kill(process)
                     kills += 1

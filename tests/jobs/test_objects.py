@@ -1,12 +1,9 @@
 """Files of jobs in an object store, over real S3 calls."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from installation import ROOT, environment
 from job_makers import hand_in, kill, outcome, over, portfolio, wait_for, worker_process
 from object_store import running_s3
 
@@ -58,24 +55,6 @@ def test_files_are_written_read_listed_and_removed(folder: Folder, stored: Setti
     folder.remove_all()
     folder.remove_all()
     assert (folder.names(), JobFiles(stored).ids()) == (set(), set())
-
-
-def test_a_file_is_sent_in_parts_when_it_is_large(stored: Settings) -> None:
-    code = f"""
-from loan_default.jobs.files import JobFiles
-from loan_default.settings import read_settings
-folder = JobFiles(read_settings()).folder({JOB!r})
-folder.write("large", b"a" * 12_000_001)
-assert folder.size("large") == 12_000_001
-assert folder.read("large") == b"a" * 12_000_001
-folder.remove_all()
-"""
-    # moto knows no checksums of parts; the AWS SDK reads whether to send any when it is loaded.
-    plain = {
-        f"AWS_{name}": "when_required" for name in ("REQUEST_CHECKSUM_CALCULATION", "RESPONSE_CHECKSUM_VALIDATION")
-    }
-    extra = {**plain, "JOB_STORAGE_URL": stored.job_storage_url or ""}
-    subprocess.run([sys.executable, "-c", code], env={**environment(stored.state), **extra}, cwd=ROOT, check=True)
 
 
 def test_a_file_that_is_not_there_is_said(folder: Folder) -> None:
