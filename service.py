@@ -29,7 +29,6 @@ from loan_default.api.native import MAX_LIST, Refusal, argument, predict_in_proc
 from loan_default.api.online import Online
 from loan_default.api.packing import packed_model
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
-from loan_default.jobs.worker import Worker
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
 from loan_default.supervisor import keep_commands_private
@@ -58,6 +57,8 @@ class JobWorker:
     """Works on bulk jobs, in a process of its own; nobody calls it."""
 
     def __init__(self) -> None:
+        from loan_default.jobs.worker import Worker  # with pyarrow, which online scoring does without
+
         configure_logging(_settings)
         self._worker = Worker(_settings)
         self._worker.start()
