@@ -37,6 +37,7 @@ def test_the_default_data_are_understood(schema: Schema) -> None:
         "The separator was not stated; a comma was found in the header.",
     ]
     assert found.order.source_bytes == DATA.stat().st_size
+    assert looked_at(DATA, schema, reasons=True).order.chunk_rows == inspecting.MOST_SLOW_ROWS
 
 
 @pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
@@ -199,7 +200,7 @@ def test_parquet_that_is_none_is_refused(schema: Schema, tmp_path: Path) -> None
 def test_lines_of_json_are_counted(schema: Schema, tmp_path: Path) -> None:
     found = looked_at(written(tmp_path, '{"employed": 1}\n\n{}\r\nnonsense'), schema, JSON)
     assert (found.order.rows, found.carried) == (3, [])
-    assert found.order.chunk_rows <= inspecting.MOST_JSON_ROWS
+    assert found.order.chunk_rows == inspecting.MOST_SLOW_ROWS
     with pytest.raises(BulkInputError, match="has no rows"):
         looked_at(written(tmp_path, "\n"), schema, JSON)
 
