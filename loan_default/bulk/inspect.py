@@ -13,11 +13,13 @@ if TYPE_CHECKING:  # at run time with the first portfolio: whoever only reads wh
     from loan_default.bulk.parquet_source import ParquetSource
     from loan_default.bulk.source import TextSource
 
-# Measured: larger chunks are no faster, smaller ones pay more for each part. See benchmarks/bulk.py.
+# Measured with benchmarks/bulk.py: larger chunks are no faster, smaller ones pay more for each part.
 MOST_CHUNK_ROWS = 131_072
-CHUNK_BYTES = 16 << 20
 # Of JSON, where a row is an object, and with reasons, which take a hundred times as long: stopping waits for a chunk.
 MOST_SLOW_ROWS = 16_384
+_CHUNK_BYTES = 16 << 20
+# A small portfolio is cut smaller, so that all threads have something to do to the end.
+_LEAST_CHUNKS, _LEAST_CHUNK_ROWS = 16, 16_384
 
 
 class Inspected(Stored):
@@ -120,4 +122,5 @@ def _require_few(rows: int, most_rows: int) -> None:
 def _chunk_rows(rows: int, size: int, *, slow: bool) -> int:
     """Fewer rows a chunk when they are wide, so that the chunks in memory at once stay small."""
     most = MOST_SLOW_ROWS if slow else MOST_CHUNK_ROWS
-    return max(1, min(most, CHUNK_BYTES * rows // max(size, 1)))
+    enough = max(_LEAST_CHUNK_ROWS, rows // _LEAST_CHUNKS)
+    return max(1, min(most, enough, _CHUNK_BYTES * rows // max(size, 1)))
