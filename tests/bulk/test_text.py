@@ -39,7 +39,7 @@ def test_every_way_to_write_a_portfolio_gives_the_same_results(
     assert output(tmp_path / "other") == output(tmp_path / "plain")
 
 
-@given(st.text(max_size=50), st.sampled_from(["utf-8", "utf-16", "utf-32"]), st.integers(1, 7))
+@given(st.text(max_size=50), st.sampled_from(["utf-8", "utf-16", "utf-16-le", "utf-32"]), st.integers(1, 7))
 def test_characters_may_be_cut_anywhere(
     tmp_path_factory: pytest.TempPathFactory, words: str, encoding: str, size: int
 ) -> None:
@@ -48,7 +48,8 @@ def test_characters_may_be_cut_anywhere(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(text, "BLOCK_BYTES", size)
         found = b"".join(text_blocks(place(path), gzipped=False, encoding=encoding)).decode()
-    assert found == words.removeprefix("\ufeff") if encoding == "utf-8" else found == words
+    # A byte order mark is no part of the text; UTF-16 and UTF-32 have taken their own away already.
+    assert found == words.removeprefix("\ufeff")
 
 
 @pytest.mark.parametrize(
