@@ -9,7 +9,7 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve bento test check bench lint lock clean
+.PHONY: help setup train serve bento test spark check bench lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -51,6 +51,15 @@ lint: $(INSTALLED) ## ruff and mypy
 
 lock: $(INSTALLED) ## resolve pyproject.toml anew into requirements/
 	@$(BIN)/python requirements/lock.py
+
+spark: state/spark.venv/.installed ## the tests on Spark, in an environment of its own (1.1 GB; needs Java 17 or later)
+	@$(BIN)/pytest tests/e2e/test_spark.py
+
+state/spark.venv/.installed: requirements/spark.txt $(INSTALLED)
+	@echo "Setting up state/spark.venv from requirements/spark.txt"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python state/spark.venv
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python state/spark.venv/bin/python requirements/spark.txt
+	@touch $@
 
 clean: ## remove the environment and what tests leave; models and keys in STATE_DIR stay
 	rm -rf $(VENV) htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache dist

@@ -6,14 +6,13 @@ The folder holds XGBoost's own format and text, never a pickle:
     decision.json     calibration, threshold, bands, and the policy that chose the threshold
     schema.json       the declaration of the applicant's columns
     about.json        where the model comes from: run, time, data, figures
+    reference.json    the training rows in bins, to compare others with; models of earlier versions lack it
     checksums.json    sha256 of each of these files, so that an altered or half-copied model is refused
 
 Nothing here needs MLflow or BentoML: `registry.py` says where the folder is.
 """
 
-import hashlib
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,15 +23,17 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
+from loan_default.checksums import check_files, write_checksums
 from loan_default.decision import Decision, Stored
 from loan_default.errors import ModelFileError
 from loan_default.features import Features
 from loan_default.margins import raw_margins
 from loan_default.reasons import Reason, explain
+from loan_default.reference import PopulationWatch, Reference
 from loan_default.schema import Schema
 
 _FILES = ("booster.ubj", "decision.json", "schema.json", "about.json")
-_CHECKSUMS = "checksums.json"
+_REFERENCE = "reference.json"
 
 
 class About(Stored):
@@ -63,18 +64,25 @@ class About(Stored):
 
 @dataclass(frozen=True)
 class LoanModel:
-    """A trained model with everything it takes to answer."""
+    """A trained model with everything it takes to answer.
+
+    Attributes:
+        reference: the rows it was trained on, in bins; None when it was trained by a version that kept none.
+    """
 
     schema: Schema
     booster: xgb.Booster
     decision: Decision
     about: About
     features: Features
+    reference: Reference | None = None
 
     @classmethod
-    def assemble(cls, schema: Schema, booster: xgb.Booster, decision: Decision, about: About) -> Self:
+    def assemble(
+        cls, schema: Schema, booster: xgb.Booster, decision: Decision, about: About, reference: Reference | None = None
+    ) -> Self:
         """Put the parts together; the features follow from the schema."""
-        return cls(schema, booster, decision, about, Features(schema))
+        return cls(schema, booster, decision, about, Features(schema), reference)
 
     def pd(self, applicants: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities of default.
@@ -90,6 +98,14 @@ class LoanModel:
     def pd_of_features(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """The same from a feature matrix, (n, number of features), for callers that need the features too."""
         return self.decision.calibration.pd(raw_margins(self.booster, matrix))
+
+    def population_watch(self, threshold: float) -> PopulationWatch | None:
+        """What compares scored rows with the training population; None when the model does not carry it.
+
+        Args:
+            threshold: the PSI from which a shift matters (DRIFT_PSI_THRESHOLD).
+        """
+        return None if self.reference is None else PopulationWatch(self.reference, threshold)
 
     def explain(self, applicants: NDArray[np.float64]) -> list[list[Reason]]:
         """Why each applicant got its PD: at most four reasons each, the weightiest first; see `reasons.py`.
@@ -108,8 +124,9 @@ class LoanModel:
         (folder / "decision.json").write_text(_text(self.decision), encoding="utf-8")
         (folder / "schema.json").write_text(_text(self.schema), encoding="utf-8")
         (folder / "about.json").write_text(_text(self.about), encoding="utf-8")
-        checksums = {name: _sha256(folder / name) for name in _FILES}
-        (folder / _CHECKSUMS).write_text(json.dumps(checksums, indent=2) + "\n", encoding="utf-8")
+        if self.reference is not None:
+            (folder / _REFERENCE).write_text(_text(self.reference), encoding="utf-8")
+        write_checksums(folder, _FILES if self.reference is None else (*_FILES, _REFERENCE))
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1) -> Self:
@@ -122,7 +139,7 @@ class LoanModel:
         Raises:
             ModelFileError: a file is missing, altered or of an unknown format.
         """
-        _check_files(folder)
+        named = check_files(folder, _FILES, may_lack=_REFERENCE)
         booster = _read_booster(folder / "booster.ubj", threads)
         schema = _read(folder / "schema.json", Schema)
         taken, declared = _features(booster), list(zip(schema.feature_names, schema.feature_types, strict=True))
@@ -130,43 +147,18 @@ class LoanModel:
             raise ModelFileError(
                 f"The stored model takes the features {taken}, its schema.json declares {declared}; train it again."
             )
-        return cls.assemble(
-            schema, booster, _read(folder / "decision.json", Decision), _read(folder / "about.json", About)
-        )
+        reference = _read(folder / _REFERENCE, Reference) if _REFERENCE in named else None
+        if reference is not None and list(reference.features) != schema.feature_names:
+            raise ModelFileError(
+                f"{_REFERENCE} of the stored model describes other features than its schema.json declares."
+            )
+        decision, about = _read(folder / "decision.json", Decision), _read(folder / "about.json", About)
+        return cls.assemble(schema, booster, decision, about, reference)
 
 
 def _features(booster: xgb.Booster) -> list[tuple[str, str]]:
     """Name and XGBoost's type of each feature that a booster takes."""
     return list(zip(booster.feature_names or (), booster.feature_types or (), strict=False))
-
-
-def _check_files(folder: Path) -> None:
-    expected = _checksums(folder / _CHECKSUMS)
-    try:
-        actual = {name: _sha256(folder / name) for name in _FILES}
-    except OSError as error:
-        raise _incomplete(error) from error
-    if actual != expected:
-        wrong = ", ".join(name for name in _FILES if actual[name] != expected.get(name)) or _CHECKSUMS
-        raise ModelFileError(f"The stored model was altered after it was trained (checksum of: {wrong}).")
-
-
-def _checksums(path: Path) -> dict[str, object]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _incomplete(error) from error
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path.name} of the stored model is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelFileError(f"{path.name} of the stored model must hold a checksum for each file by name.")
-    return content
-
-
-def _incomplete(error: OSError) -> ModelFileError:
-    # Its name, never its place: `/readyz` tells this to strangers.
-    name = Path(os.fsdecode(error.filename)).name if error.filename else "a file"
-    return ModelFileError(f"The stored model is incomplete: {name}: {error.strerror}.")
 
 
 def _read_booster(path: Path, threads: int) -> xgb.Booster:
@@ -193,7 +185,3 @@ def _read(path: Path, model: type[_Model]) -> _Model:
 def _text(stored: BaseModel) -> str:
     content: Any = stored.model_dump(mode="json", exclude_none=True)
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -88,6 +88,14 @@ class Settings(BaseSettings):
             "Unset: files in STATE_DIR."
         ),
     ] = None
+    drift_psi_threshold: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100,
+            description="The population stability index (PSI) from which a shift of the applicants matters.",
+        ),
+    ] = 0.15
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"

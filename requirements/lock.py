@@ -2,6 +2,7 @@
 
     dev.txt       everything: serving, training, drift, development
     serving.txt   what goes into the Bento: a subset of dev.txt, at the same versions
+    spark.txt     what runs the registered model on Spark: a subset of dev.txt, at the same versions, and PySpark
     uv.txt        the installer
 
 Each package is pinned with the hashes of its files. No index is named, so an organisation's mirror works as it is.
@@ -31,4 +32,5 @@ if __name__ == "__main__":
     upgrade = sys.argv[1:]  # for example --upgrade, or --upgrade-package bentoml
     compile_lock("dev.txt", "pyproject.toml", "--all-extras", *upgrade)
     compile_lock("serving.txt", "pyproject.toml", "--constraints", "requirements/dev.txt")
+    compile_lock("spark.txt", "--group=pyproject.toml:spark", "--constraints", "requirements/dev.txt")
     compile_lock("uv.txt", "-", text="uv\n")

@@ -39,9 +39,9 @@ def fitted(dataset: Dataset, schema: Schema) -> Fitted:
 
 
 @pytest.fixture(scope="session")
-def loan_model(fitted: Fitted) -> LoanModel:
+def loan_model(fitted: Fitted, dataset: Dataset) -> LoanModel:
     """The same as a complete model."""
-    return complete(fitted)
+    return complete(fitted, dataset)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ def credit_dataset(credit_csv: Path, credit_schema: Schema) -> Dataset:
 def credit_model(credit_dataset: Dataset, credit_schema: Schema) -> LoanModel:
     """A small model of them, SMOTE included."""
     options = FitOptions(folds=3, trees=60, smote_ratio=0.6)
-    return complete(fit_decision(credit_dataset, credit_schema, options))
+    return complete(fit_decision(credit_dataset, credit_schema, options), credit_dataset)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from loan_default.errors import ModelFileError
 from loan_default.model import LoanModel
 from loan_default.training.data import Dataset
 
-PARTS = ["booster.ubj", "decision.json", "schema.json", "about.json"]
+PARTS = ["booster.ubj", "decision.json", "schema.json", "about.json", "reference.json"]
 FILES = [*PARTS, "checksums.json"]
 
 
@@ -47,6 +48,35 @@ def test_a_loaded_model_answers_as_the_saved_one_to_the_last_bit(
 def test_a_loaded_model_has_the_same_decision_schema_and_origin(loan_model: LoanModel, folder: Path) -> None:
     loaded = LoanModel.load(folder)
     assert (loaded.decision, loaded.schema, loaded.about) == (loan_model.decision, loan_model.schema, loan_model.about)
+
+
+def test_a_loaded_model_has_the_same_training_population(loan_model: LoanModel, folder: Path) -> None:
+    assert loan_model.reference is not None
+    assert LoanModel.load(folder).reference == loan_model.reference
+
+
+def test_a_model_of_an_earlier_version_has_no_training_population(loan_model: LoanModel, tmp_path: Path) -> None:
+    replace(loan_model, reference=None).save(tmp_path / "earlier")
+    assert not (tmp_path / "earlier" / "reference.json").exists()
+    assert LoanModel.load(tmp_path / "earlier").reference is None
+
+
+def test_a_training_population_that_the_checksums_do_not_know_is_not_believed(
+    loan_model: LoanModel, folder: Path, tmp_path: Path
+) -> None:
+    replace(loan_model, reference=None).save(tmp_path / "earlier")
+    (tmp_path / "earlier" / "reference.json").write_bytes((folder / "reference.json").read_bytes())
+    assert LoanModel.load(tmp_path / "earlier").reference is None
+
+
+def test_the_training_population_of_another_model_is_refused(
+    credit_model: LoanModel, folder: Path, tmp_path: Path
+) -> None:
+    credit_model.save(tmp_path / "other")
+    (folder / "reference.json").write_bytes((tmp_path / "other" / "reference.json").read_bytes())
+    seal(folder)
+    with pytest.raises(ModelFileError, match=r"reference\.json.*other features"):
+        LoanModel.load(folder)
 
 
 def test_saving_a_loaded_model_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
@@ -137,14 +167,15 @@ def test_checksums_of_an_unknown_file_are_refused(folder: Path) -> None:
         LoanModel.load(folder)
 
 
+@pytest.mark.parametrize("name", ["decision", "reference"])
 @pytest.mark.parametrize("number", [0, 2, "1"])
-def test_another_format_number_is_refused_even_with_right_checksums(folder: Path, number: object) -> None:
-    rewrite(folder / "decision.json", lambda content: content.update(format=number))
-    with pytest.raises(ModelFileError, match=r"decision\.json .*cannot be read by this version"):
+def test_another_format_number_is_refused_even_with_right_checksums(folder: Path, number: object, name: str) -> None:
+    rewrite(folder / f"{name}.json", lambda content: content.update(format=number))
+    with pytest.raises(ModelFileError, match=rf"{name}\.json .*cannot be read by this version"):
         LoanModel.load(folder)
 
 
-@pytest.mark.parametrize("name", ["decision.json", "schema.json", "about.json"])
+@pytest.mark.parametrize("name", ["decision.json", "schema.json", "about.json", "reference.json"])
 def test_an_unknown_key_is_refused_even_with_right_checksums(folder: Path, name: str) -> None:
     rewrite(folder / name, lambda content: content.update(extra=1))
     with pytest.raises(ModelFileError, match=name):

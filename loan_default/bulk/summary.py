@@ -1,20 +1,7 @@
 """What came of a job, in figures."""
 
 from loan_default.decision import Stored
-
-
-class Drift(Stored):
-    """How far a job's rows are from the training population, by feature and for the PD itself (as `pd`).
-
-    Attributes:
-        psi: the population stability index.
-        critical: what PSI stays under by chance alone, for so many rows.
-        drifted: PSI is over both the threshold and the critical value.
-    """
-
-    psi: float
-    critical: float
-    drifted: bool
+from loan_default.psi import Drift
 
 
 class Summary(Stored):
@@ -29,7 +16,8 @@ class Summary(Stored):
         pd_histogram: scored rows by PD, in 100 bins of equal width.
         rejects_by_reason: rejected rows by column and reason.
         unknown_categories: values scored as missing, by column.
-        drift: against the training population; None when the model does not carry it.
+        drift: against the training population, by feature and for the PD (as `PD`); None when the model does not
+            carry it.
         model_version, model_run_id: what scored them.
         seconds: of scoring.
     """

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from loan_default.bulk.check import Checked
-from loan_default.bulk.summary import Drift, Summary
+from loan_default.bulk.summary import Summary
 from loan_default.decision import Band, Decision, Stored
+from loan_default.psi import Drift
 
 BANDS: tuple[Band, ...] = ("Low", "Medium", "High")
 _BINS = 100

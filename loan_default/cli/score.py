@@ -76,10 +76,12 @@ def _score(asked: _Asked, stage: Stage) -> None:
     from loan_default.model import LoanModel
     from loan_default.served import pointed
 
-    served = pointed(read_settings(), stage)
+    settings = read_settings()
+    served = pointed(settings, stage)
     model = LoanModel.load(served.model_folder)
     written = _written(asked, model.schema.csv)
-    job = LocalJob(asked.portfolio, asked.output, written, asked.reasons, model, served.version)
+    watch = model.population_watch(settings.drift_psi_threshold)
+    job = LocalJob(asked.portfolio, asked.output, written, asked.reasons, model, served.version, watch)
     try:
         summary = _scored(job, quiet=asked.as_json)
     except Stopped:
@@ -160,5 +162,6 @@ def _print_summary(job: "LocalJob", summary: Summary) -> None:
         typer.echo(f"{count:,} values of {column} are not known to the model and count as missing.")
     for name, drift in (summary.drift or {}).items():
         if drift.drifted:
-            typer.echo(f"{name} has drifted from the training population: PSI {drift.psi:.3f}.")
+            psi = f"PSI {drift.psi:.3f}, by chance at most {drift.critical:.3f}"
+            typer.echo(f"{name} has drifted from the training population: {psi}.")
     typer.echo(f"Written: {job.output.name}, {job.rejects.name}, {job.summary.name}")

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from loan_default import __version__
+from loan_default.features import Features
 from loan_default.model import About, LoanModel
 from loan_default.promotion import STAGES, told_history
+from loan_default.reference import Reference
 from loan_default.registry import Registered, log_and_register, tag_gates
 from loan_default.schema import Schema, load_schema
 from loan_default.settings import Settings, Stage
@@ -31,7 +33,7 @@ from loan_default.training.documents import Told, documents
 from loan_default.training.fit import FitOptions, Fitted, fit_decision
 from loan_default.training.gates import DEFAULT_GATES, GateResult, check_gates, stages_passed
 from loan_default.training.lineage import git_commit, libraries, lock_sha256
-from loan_default.training.measure import Evaluation, evaluate, fits_to_measure, measure
+from loan_default.training.measure import Evaluation, Measured, evaluate, fits_to_measure, measure
 from loan_default.training.nominate import Candidate, nominate
 from loan_default.training.slices import as_dicts
 from loan_default.training.split import HOLDOUT_SHARE, holdout_cutoffs, holdout_mask
@@ -112,7 +114,9 @@ def train(settings: Settings, order: Order, narrator: Narrator) -> Outcome:
     gates = check_gates(schema.gates or DEFAULT_GATES, evaluation.out_of_fold, evaluation.holdout_intervals)
     with training_run(settings) as run_id:
         narrator.step(f"Logging to MLflow, run {run_id}")
-        model = _describe(fitted, evaluation, data, options, run_id, order.data_path)
+        about = _about(evaluation, data, options, run_id, order.data_path)
+        reference = _reference(fitted, training, measured)
+        model = LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about, reference)
         log_figures(settings, _parameters(model, order), evaluation.flat())
         for trial in trials:
             log_trial(settings, f"trial {trial.number}", trial.options.model_dump(), trial.figures, trial.failure)
@@ -147,10 +151,8 @@ def _searched(order: Order, training: Dataset, schema: Schema, narrator: Narrato
     return search(training, schema, order.options, order.trials, on_trial), trials
 
 
-def _describe(  # noqa: PLR0913, PLR0917  # everything a model says of itself
-    fitted: Fitted, evaluation: Evaluation, data: Dataset, options: FitOptions, run_id: str, data_path: Path
-) -> LoanModel:
-    about = About(
+def _about(evaluation: Evaluation, data: Dataset, options: FitOptions, run_id: str, data_path: Path) -> About:
+    return About(
         run_id=run_id,
         created_at=datetime.now(UTC).replace(microsecond=0),
         model_type=MODEL_TYPE,
@@ -165,7 +167,12 @@ def _describe(  # noqa: PLR0913, PLR0917  # everything a model says of itself
         lock_sha256=lock_sha256(),
         libraries=libraries(),
     )
-    return LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, about)
+
+
+def _reference(fitted: Fitted, training: Dataset, measured: Measured) -> Reference:
+    """The training rows in bins; their PDs would be too certain, so those of the hold-out stand for them."""
+    features = Features(fitted.schema).matrix(training.applicants)
+    return Reference.of(fitted.schema, features, measured.holdout.pd)
 
 
 def _parameters(model: LoanModel, order: Order) -> dict[str, object]:

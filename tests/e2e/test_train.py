@@ -14,8 +14,10 @@ import pytest
 from installation import ROOT, Installation, environment
 
 from loan_default.model import LoanModel
+from loan_default.reference import PopulationWatch
 from loan_default.served import find_served
 from loan_default.settings import Settings
+from loan_default.training.data import read_dataset
 
 pytestmark = pytest.mark.e2e
 
@@ -69,6 +71,20 @@ def test_the_figures_reach_what_the_old_system_did_not(installation: Installatio
     assert metrics["holdout_low_roc_auc"] < metrics["holdout_roc_auc"] < metrics["holdout_high_roc_auc"]
 
 
+def test_the_training_population_travels_with_the_model_and_all_applicants_are_no_drift_from_it(
+    installation: Installation,
+) -> None:
+    model = served_model(installation)
+    assert model.reference is not None
+    assert {bins.rows for bins in model.reference.features.values()} == {8_000}
+    assert model.reference.pd.rows == 2_000
+    rows = read_dataset(ROOT / "data" / "Default_Fin.csv", model.schema).applicants
+    watch = PopulationWatch(model.reference, 0.15)
+    drift = watch.drift(watch.counts(model.features.matrix(rows), model.pd(rows)))
+    assert list(drift) == [*model.schema.feature_names, "PD"]
+    assert all(found.psi < 0.01 for found in drift.values())
+
+
 def test_nothing_in_the_stores_is_a_pickle(installation: Installation) -> None:
     for store in ("mlartifacts", "bentoml/models"):
         files = [path for path in (installation.state / store).rglob("*") if path.is_file()]
@@ -100,7 +116,7 @@ def test_the_same_seed_gives_the_same_model_file_and_figures(installation: Insta
         find_served(Settings(_env_file=None, state_dir=state), ROOT).model_folder
         for state in (installation.state, tmp_path)
     )
-    for name in ("booster.ubj", "decision.json", "schema.json"):
+    for name in ("booster.ubj", "decision.json", "schema.json", "reference.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert served_model(installation).about.metrics == served_model(again).about.metrics
 
