@@ -20,7 +20,7 @@ from loan_default.bulk.progress import Progress, Stage
 from loan_default.bulk.score import ScoreChunk
 from loan_default.bulk.source import Chunk, Source
 from loan_default.bulk.summary import Summary
-from loan_default.bulk.tally import BANDS, DriftWatch, Tally
+from loan_default.bulk.tally import DriftWatch, Tally, summarized
 from loan_default.errors import BulkInputError
 from loan_default.model import LoanModel
 from loan_default.storage import Folder, Place
@@ -181,25 +181,11 @@ class _Run:
 
     def _summarize(self, total: Tally) -> None:
         """Write the summary, last of all files: it is what says that the job is finished."""
-        about = self._work.model.about
-        watch = self._work.watch
-        summary = Summary(
-            rows=total.rows,
-            scored=total.scored,
-            rejected=total.rejected,
-            bands=dict(zip(BANDS, total.bands, strict=True)),
-            declined=total.bands[-1],
-            mean_pd=total.mean_pd,
-            pd_quantiles=total.pd_quantiles,
-            pd_histogram=total.pd_histogram,
-            rejects_by_reason=total.rejects_by_reason,
-            unknown_categories=total.unknown_categories,
-            drift=None if watch is None else watch.drift(total.watched),
-            model_version=self._work.model_version,
-            model_run_id=about.run_id,
-            seconds=self._clock.seconds(),
-        )
-        self._work.folder.write(SUMMARY, summary.model_dump_json(indent=2).encode())
+        work = self._work
+        drift = None if work.watch is None else work.watch.drift(total.watched)
+        run_id = work.model.about.run_id
+        summary = summarized(total, drift, work.model_version, run_id, self._clock.seconds())
+        work.folder.write(SUMMARY, summary.model_dump_json(indent=2).encode())
 
     def _remove_parts(self) -> None:
         folder = self._work.folder

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -178,6 +179,19 @@ def test_two_runs_do_not_write_one_output(portfolio: Path, tmp_path: Path, setti
         done = cli("score", portfolio, "-o", tmp_path / "scored.csv")
         other.kill()
     assert (done.exit_code, "Another run is writing scored.csv" in done.output) == (2, True)
+
+
+def test_a_terminal_sees_a_bar(portfolio: Path, tmp_path: Path, settings: Settings) -> None:
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "loan_default.cli", "score", str(portfolio), "-o", str(tmp_path / "scored.csv")]
+    environment = {**os.environ, "STATE_DIR": str(settings.state), "TERM": "xterm", "COLUMNS": "120"}
+    done = subprocess.run(command, env=environment, stderr=end, stdout=subprocess.PIPE, check=True)
+    os.close(end)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "100%" in shown
+    assert "10,001 of 10,001 rows" in shown
+    assert b"Written: scored.csv" in done.stdout
 
 
 @pytest.mark.slow
