@@ -18,19 +18,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
+from benchmarks import bulk
 from benchmarks.environments import CACHE
 from benchmarks.online.running import Running, running
 from benchmarks.online.servers import Place, ours
-from benchmarks.online.subject import Subject, subject
+from benchmarks.online.subject import subject
 
 _APPLICANTS = 1000
 _CONNECTIONS = 8
-_SEED = 11
-_FINISHED = frozenset({"SUCCESS", "FAILURE", "CANCELLED"})
+FINISHED = frozenset({"SUCCESS", "FAILURE", "CANCELLED"})
 
 
 def main(
@@ -38,20 +36,20 @@ def main(
     rate: Annotated[float, typer.Option(min=1, help="Predictions asked for a second.")] = 100,
     seconds: Annotated[float, typer.Option(min=1, help="How long without a job.")] = 20,
     workers: Annotated[int, typer.Option(min=1, help="Online workers.")] = 1,
-    cache: Annotated[Path, typer.Option(help="Where model and portfolio are kept.")] = CACHE,
+    cache: Annotated[Path, typer.Option(help="Where the model is kept.")] = CACHE,
 ) -> None:
     """Measure and print."""
     asked = subject(cache, _APPLICANTS)
-    portfolio = _portfolio(cache, asked, rows)
+    portfolio = bulk.portfolio("parquet", rows)
     with running(ours(Place(asked, None), workers)) as up:
         bodies = up.server.bodies(asked.applicants, 1)
-        asyncio.run(_ask(up, bodies, rate, until=_after(2)))
-        alone = asyncio.run(_ask(up, bodies, rate, until=_after(seconds)))
+        asyncio.run(ask(up, bodies, rate, until=_after(2)))
+        alone = asyncio.run(ask(up, bodies, rate, until=_after(seconds)))
         began = time.monotonic()
-        job = _submit(up, portfolio)
-        beside = asyncio.run(_ask(up, bodies, rate, until=lambda: _status(up, job)["status"] in _FINISHED))
+        job = submit(up, portfolio)
+        beside = asyncio.run(ask(up, bodies, rate, until=lambda: status(up, job)["status"] in FINISHED))
         took = time.monotonic() - began
-        ended = _status(up, job)
+        ended = status(up, job)
     typer.echo("| beside | requests | p50 ms | p99 ms | max ms |")
     typer.echo("|---|---:|---:|---:|---:|")
     for name, latencies in (("nothing", alone), (f"a job of {rows:,} rows", beside)):
@@ -60,33 +58,12 @@ def main(
     typer.echo(f"\np99 × {ratio:.1f}; the job: {ended['status']}, {rows / took:,.0f} rows/s with its upload")
 
 
-def _portfolio(cache: Path, asked: Subject, rows: int) -> Path:
-    """The subject's applicants, drawn again and again with some noise, as Parquet."""
-    path = cache / f"beside-{rows}.parquet"
-    if path.exists():
-        return path
-    rng = np.random.default_rng(_SEED)
-    names = list(asked.applicants[0])
-    values = {name: np.array([applicant[name] for applicant in asked.applicants]) for name in names}
-    draft = path.with_suffix(".tmp")
-    with pq.ParquetWriter(draft, pa.table({name: values[name][:1] for name in names}).schema) as writer:
-        for start in range(0, rows, 500_000):
-            drawn = rng.integers(0, len(asked.applicants), min(500_000, rows - start))
-            columns = {}
-            for name in names:
-                column = values[name][drawn]
-                columns[name] = column * rng.uniform(0.9, 1.1, len(drawn)) if column.dtype.kind == "f" else column
-            writer.write_table(pa.table(columns))
-    draft.replace(path)
-    return path
-
-
 def _after(seconds: float) -> Callable[[], bool]:
     end = time.monotonic() + seconds
     return lambda: time.monotonic() > end
 
 
-async def _ask(up: Running, bodies: Sequence[str], rate: float, until: Callable[[], bool]) -> list[float]:
+async def ask(up: Running, bodies: Sequence[str], rate: float, until: Callable[[], bool]) -> list[float]:
     """Ask at a steady rate until told to stop; the latencies in milliseconds, from when each request was due."""
     latencies: list[float] = []
     requests = [_request(up, body) for body in bodies]
@@ -128,7 +105,7 @@ async def _answer(reader: asyncio.StreamReader) -> None:
     await reader.readexactly(length)
 
 
-def _submit(up: Running, portfolio: Path) -> str:
+def submit(up: Running, portfolio: Path) -> str:
     """Hand the portfolio in; the job's id."""
     boundary = uuid.uuid4().hex
     head = (
@@ -150,7 +127,8 @@ def _submit(up: Running, portfolio: Path) -> str:
     return str(_json(connection)["job_id"])
 
 
-def _status(up: Running, job: str) -> Mapping[str, Any]:
+def status(up: Running, job: str) -> Mapping[str, Any]:
+    """How a job stands."""
     connection = http.client.HTTPConnection("127.0.0.1", up.port, timeout=30)
     connection.request("GET", f"/api/v1/predict/batch/{job}", headers=dict(up.server.headers))
     return _json(connection)
