@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -16,8 +17,7 @@ from commands import cli
 from installation import ROOT
 from models import put_in_production
 
-from loan_default.bulk import run as running
-from loan_default.bulk.gather import Unusable
+from loan_default.bulk.gather import Gathering, Unusable
 from loan_default.model import LoanModel
 from loan_default.served import Served, point
 from loan_default.settings import Settings
@@ -117,7 +117,7 @@ def interrupted(portfolio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise Unusable
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "gather", interrupt)
+        patched.setattr(Gathering, "end", interrupt)
         done = cli("score", portfolio, "-o", tmp_path / "scored.csv")
     assert done.exit_code == 130, done.output
     assert "run the same command again" in done.output
@@ -181,6 +181,19 @@ def test_two_runs_do_not_write_one_output(portfolio: Path, tmp_path: Path, setti
     assert (done.exit_code, "Another run is writing scored.csv" in done.output) == (2, True)
 
 
+def test_a_terminal_sees_a_bar(portfolio: Path, tmp_path: Path, settings: Settings) -> None:
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "loan_default.cli", "score", str(portfolio), "-o", str(tmp_path / "scored.csv")]
+    environment = {**os.environ, "STATE_DIR": str(settings.state), "TERM": "xterm", "COLUMNS": "120"}
+    done = subprocess.run(command, env=environment, stderr=end, stdout=subprocess.PIPE, check=True)
+    os.close(end)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "100%" in shown
+    assert "10,001 of 10,001 rows" in shown
+    assert b"Written: scored.csv" in done.stdout
+
+
 @pytest.mark.slow
 def test_killed_with_9_the_same_command_goes_on(portfolio: Path, tmp_path: Path, settings: Settings) -> None:
     command = [
@@ -210,7 +223,7 @@ def test_a_full_disk_is_said_and_what_is_done_is_kept(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "gather", full)
+        patched.setattr(Gathering, "end", full)
         done = cli("score", portfolio, "-o", tmp_path / "scored.csv")
     assert (done.exit_code, "No space left on device" in done.output) == (1, True)
     assert cli("score", portfolio, "-o", tmp_path / "scored.csv").exit_code == 0
