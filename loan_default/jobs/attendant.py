@@ -89,6 +89,7 @@ class Attendant:
                 workflow_ids=[self._job_id], name=WORKFLOW, load_input=False, load_output=False
             )
             if not rows or (rows[0].status, rows[0].executor_id) != ("PENDING", self._executor_id):
+                self.cancelled = bool(rows) and rows[0].status == "CANCELLED"
                 self.left = True
                 return
             now = standing(rows[0])

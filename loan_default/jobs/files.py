@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
 
-from loan_default.jobs.job import Job
+from loan_default.jobs.job import JOB_ID, Job
 from loan_default.jobs.objects import ObjectFolder
 from loan_default.jobs.sources import place_of
 from loan_default.settings import Settings
@@ -35,12 +35,17 @@ class JobFiles:
         return place_of(job.source_uri or "", self._settings)
 
     def ids(self) -> set[str]:
-        """All folders there are."""
-        return {info.base_name for info in self._list(self._root.path) if info.type == FileType.Directory}
+        """All folders of jobs there are; what else stands beside them is none of ours."""
+        return {
+            info.base_name
+            for info in self._list(self._root.path)
+            if info.type == FileType.Directory and JOB_ID.fullmatch(info.base_name)
+        }
 
     def changed_at(self, job_id: str) -> datetime:
-        """When a file of a folder was last written; the beginning of time without a file."""
-        found = self._list(f"{self._root.path}/{job_id}", recursive=True)
+        """When something in a folder, or the folder itself, was last written."""
+        path = f"{self._root.path}/{job_id}"
+        found = [self._root.fs.get_file_info(path), *self._list(path, recursive=True)]
         return max((info.mtime for info in found if info.mtime), default=datetime.min.replace(tzinfo=UTC))
 
     def _list(self, path: str, *, recursive: bool = False) -> list[FileInfo]:

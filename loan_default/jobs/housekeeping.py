@@ -50,12 +50,18 @@ def expire(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:
     return len(rows)
 
 
-def remove_strays(client: "DBOSClient", files: JobFiles) -> int:
-    """Remove folders without a job that nobody has written to for long: uploads that were broken off."""
+def remove_strays(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:
+    """Remove folders without a job that nobody has written to for long: uploads that were broken off.
+
+    One with a job's description in it stays for the retention: it may be another database's, on a storage both use.
+    """
     removed = 0
-    before = datetime.now(UTC) - _UPLOAD
+    now = datetime.now(UTC)
     for job_id in files.ids():
-        if files.changed_at(job_id) < before and not client.list_workflows(workflow_ids=[job_id], load_input=False):
+        unchanged_for = now - files.changed_at(job_id)
+        if unchanged_for < _UPLOAD or client.list_workflows(workflow_ids=[job_id], load_input=False):
+            continue
+        if unchanged_for > retention + _UPLOAD or "job.json" not in files.folder(job_id).names():
             files.folder(job_id).remove_all()
             removed += 1
             logger.bind(job_id=job_id).info("An upload that became no job is removed")

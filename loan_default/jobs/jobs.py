@@ -5,9 +5,9 @@ within an event loop, call them by `asyncio.to_thread`. Each raises JobsUnavaila
 """
 
 import hashlib
-import re
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from loan_default.errors import JobConflict, JobUnreadable, TooManyJobs
 from loan_default.jobs.database import JOB_FORMAT, QUEUE, WORKFLOW, JobDatabase, reachable
 from loan_default.jobs.files import JobFiles
-from loan_default.jobs.job import Job, JobView
+from loan_default.jobs.job import JOB_ID, Job, JobView
 from loan_default.jobs.standing import OPEN, Standing, view_of
 from loan_default.metrics import JOBS_SUBMITTED
 from loan_default.settings import Settings
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from dbos import WorkflowStatus
 
 _JOB_FILE: Final = "job.json"
-_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Jobs:
@@ -93,7 +92,7 @@ class Jobs:
 
     def job(self, job_id: str) -> Job | None:
         """What was asked; None when there is no such job, any more or at all. Raises JobUnreadable."""
-        if not _ID.fullmatch(job_id):
+        if not JOB_ID.fullmatch(job_id):
             return None
         try:
             with reachable():
@@ -138,10 +137,13 @@ class Jobs:
             return view
         if view.expires_at is not None and view.expires_at <= datetime.now(UTC):
             raise JobConflict("Its files have expired: hand it in anew.")
+        from dbos import error as dbos
+
         with reachable():
             client = self._database.client()
             client.update_workflow_attributes(job_id, {"cancelled": False, "trouble": None}, merge=True)
-            client.rewind_workflow(job_id, application_version=JOB_FORMAT, queue_name=QUEUE)
+            with suppress(dbos.DBOSException):  # somebody else was faster, and what they began goes on
+                client.rewind_workflow(job_id, application_version=JOB_FORMAT, queue_name=QUEUE)
         return self.view(job_id)
 
     def erase(self, job_id: str) -> bool:
@@ -150,7 +152,7 @@ class Jobs:
         Raises:
             JobConflict: it runs; cancel it first.
         """
-        if not _ID.fullmatch(job_id):
+        if not JOB_ID.fullmatch(job_id):
             return False
         view = self.view(job_id)
         if view is not None and view.status == "PROGRESS":
@@ -181,7 +183,7 @@ class Jobs:
             return None
 
     def _row(self, job_id: str) -> "WorkflowStatus | None":
-        if not _ID.fullmatch(job_id):
+        if not JOB_ID.fullmatch(job_id):
             return None
         with reachable():
             rows = self._database.client().list_workflows(workflow_ids=[job_id], name=WORKFLOW, load_input=False)

@@ -52,15 +52,17 @@ class FileLocks:
 
     @contextmanager
     def dead(self, executor_id: str) -> Iterator[bool]:
-        """Whether a worker is dead; see `Liveness`. Its file stays as long as it may have jobs."""
+        """Whether a worker is dead; see `Liveness`. A dead one's file goes: its id is never used again."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._folder / Path(executor_id).name, os.O_RDWR | os.O_CREAT, 0o600)
+        path = self._folder / Path(executor_id).name
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
             yield True
+            path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 

@@ -39,6 +39,7 @@ class Scoring:
 
     def __init__(self, settings: Settings, client: "DBOSClient", executor_id: str, stopping: Event) -> None:
         self._settings = settings
+        self._threads = settings.job_threads or os.cpu_count() or 1
         self._files = JobFiles(settings)
         self._client = client
         self._executor_id = executor_id
@@ -85,22 +86,21 @@ class Scoring:
                 logger.exception("The job failed")
                 JOBS_FINISHED.labels("failure").inc()
                 raise UnexpectedJobError from None
-        if attendant.cancelled or attendant.left:
-            logger.info("The job was cancelled")
-            JOBS_FINISHED.labels("cancelled").inc()
+        _left(attendant)
         raise LeftAsItIs
 
     def _once(self, job_id: str, attendant: Attendant) -> dict[str, int]:
+        import pyarrow as pa
+
         from loan_default.bulk.run import Stopped, run
 
+        pa.set_cpu_count(self._threads)
         job, work = self._work(job_id)
         logger.info("The job starts: {} rows", job.inspected.order.rows)
         try:
             summary = run(work, attendant.told, attendant.stop)
         except Stopped:
-            if attendant.cancelled or attendant.left:
-                JOBS_FINISHED.labels("cancelled").inc()
-            logger.info("The job stops where it is")
+            _left(attendant)
             raise LeftAsItIs from None
         JOBS_FINISHED.labels("success").inc()
         JOB_SECONDS.observe(max(0.0, time.time() - job.created_at.timestamp()))
@@ -122,10 +122,16 @@ class Scoring:
             folder=folder,
             model=model,
             model_version=job.model_version,
-            threads=self._settings.job_threads or os.cpu_count() or 1,
+            threads=self._threads,
             watch=model.population_watch(self._settings.drift_psi_threshold),
         )
         return job, work
+
+
+def _left(attendant: Attendant) -> None:
+    logger.info("The job stops where it is: {}", "it was cancelled" if attendant.cancelled else "others go on with it")
+    if attendant.cancelled:
+        JOBS_FINISHED.labels("cancelled").inc()
 
 
 def _failed(error: LoanDefaultError) -> None:

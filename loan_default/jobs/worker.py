@@ -135,7 +135,7 @@ class Worker:
                 if time.monotonic() >= self._clean_at:
                     self._clean_at = time.monotonic() + _CLEAN_S
                     expire(client, self._files, self._retention)
-                    remove_strays(client, self._files)
+                    remove_strays(client, self._files, self._retention)
         except JobsUnavailable as error:
             logger.warning("Jobs are not looked after: {}", error.message)
         except Exception:  # noqa: BLE001  # nobody else would see it

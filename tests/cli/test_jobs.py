@@ -91,7 +91,7 @@ def test_results_that_are_not_there_are_said_and_leave_no_file(file: Path, tmp_p
     ("name", "content", "said"),
     [
         ("may.xlsx", b"x", "must end in"),
-        ("may.csv", b"a,b\n1,2\n", "may"),
+        ("may.csv", b"a,b\n1,2\n", "lacks"),
         ("none.csv", None, "There is no file none.csv"),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_cannot_be_scored_is_refused_and_leaves_nothing(
         (tmp_path / name).write_bytes(content)
     done = cli("jobs", "submit", tmp_path / name)
     assert done.exit_code == 2
-    assert said in done.stderr or content == b"a,b\n1,2\n"
+    assert said in done.stderr
     assert str(tmp_path) not in done.stderr
     files = settings.jobs / "files"
     assert not files.exists() or not list(files.iterdir())

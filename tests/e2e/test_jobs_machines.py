@@ -46,8 +46,10 @@ def test_what_one_machine_leaves_another_finishes(installation: Installation, tm
             three = [hand_in(jobs, served, CONTENT, chunk_rows=250) for _ in range(3)]
             for job_id in three:  # each of the three workers has one
                 wait_for(jobs, job_id, lambda view: view.status == "PROGRESS")
-            for process in (*dying.job_workers(), *dying.workers(), dying.process, alone):
+            for process in (*dying.job_workers(), *dying.workers()):
                 process.kill()
+            dying.process.kill()
+            alone.kill()
             killed_at = time.monotonic()
             while len(surviving.logged("goes back into the queue")) < 2:
                 assert time.monotonic() < killed_at + _ADOPTED_WITHIN_S

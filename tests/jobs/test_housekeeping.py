@@ -68,17 +68,23 @@ def test_an_expired_job_is_not_retried(settings: Settings, promoted: Served) -> 
 def test_uploads_that_became_no_job_are_removed_after_an_hour(
     jobs: Jobs, settings: Settings, promoted: Served, files: JobFiles
 ) -> None:
-    kept, stray, fresh = hand_in(jobs, promoted, CONTENT), "a" * 32, "b" * 32
+    kept, stray, fresh, others = hand_in(jobs, promoted, CONTENT), "a" * 32, "b" * 32, "c" * 32
+    jobs.folder(others).write("job.json", b"{}")  # of a job that another database may know
+    lost = settings.jobs / "files" / "lost+found"
+    lost.mkdir()
     for job_id in (stray, fresh):
         jobs.folder(job_id).write("source", CONTENT)
     hours_ago = (datetime.now(UTC) - timedelta(hours=2)).timestamp()
-    for job_id in (kept, stray):
-        for path in (settings.jobs / "files" / job_id).rglob("*"):
+    for folder in (settings.jobs / "files" / job_id for job_id in (kept, stray, others)):
+        for path in (folder, *folder.rglob("*")):
             os.utime(path, (hours_ago, hours_ago))
     database = JobDatabase(settings)
-    assert remove_strays(database.client(), files) == 1
+    assert remove_strays(database.client(), files, timedelta(hours=12)) == 1
+    assert files.ids() == {kept, fresh, others}
+    assert remove_strays(database.client(), files, timedelta(minutes=5)) == 1
     database.close()
     assert files.ids() == {kept, fresh}
+    assert lost.is_dir()
 
 
 def test_the_queue_is_told_as_metrics(jobs: Jobs, settings: Settings, promoted: Served) -> None:
