@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from loan_default.bulk.file_name import written_by_name
 from loan_default.bulk.inspect import inspect
-from loan_default.bulk.order import SourceKind, Written
+from loan_default.bulk.order import Written
 from loan_default.errors import BulkInputError
 from loan_default.jobs.job import Job, JobView
 from loan_default.jobs.jobs import Jobs
@@ -16,12 +17,6 @@ from loan_default.schema import load_schema
 from loan_default.served import Served
 
 _BLOCK_BYTES: Final = 1 << 20
-_KINDS: Final[dict[str, SourceKind]] = {
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
 
 
 def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: bool = False) -> JobView:
@@ -64,10 +59,9 @@ def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: boo
 
 def _written(path: Path) -> Written:
     """How a file is written, by its name."""
-    gzipped = path.suffix == ".gz"
-    kind = _KINDS.get(path.with_suffix("").suffix if gzipped else path.suffix)
-    if kind is None or (gzipped and kind != "csv"):
+    written = written_by_name(path.name)
+    if written is None or (written.gzipped and written.kind != "csv"):
         raise BulkInputError(f"{path.name} must end in .csv, .csv.gz, .parquet or .jsonl.")
     if not path.is_file():
         raise BulkInputError(f"There is no file {path.name}.")
-    return Written(kind=kind, gzipped=gzipped)
+    return written
