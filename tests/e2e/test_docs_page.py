@@ -24,8 +24,8 @@ def test_the_document_describes_both_faces_of_this_server(server: Server) -> Non
     with server.client() as client:
         described = client.get("/openapi.json").json()
         theirs = client.get("/schema.json").json()
-    assert {"/api/v1/predict", "/predict"} < set(described["paths"])
-    assert [route["route"] for route in theirs["routes"]] == ["/predict"]
+    assert {"/api/v1/predict", "/predict", "/score/submit"} < set(described["paths"])
+    assert [route["route"] for route in theirs["routes"]] == ["/predict", "/score"]
 
 
 def test_bentomls_own_page_which_calls_a_tracking_service_is_not_served(server: Server) -> None:
