@@ -6,8 +6,13 @@ BentoML fixes workers, timeouts and request types when a service class is declar
 module, reads the settings and the served model's columns when it is imported.
 """
 
-import gc
 import os
+import sys
+
+if "DriftMonitor" in sys.argv:  # BentoML names the service of a process among its arguments
+    os.nice(10)  # online scoring goes first, already while both import what follows, which takes seconds
+
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +20,7 @@ import bentoml
 from bentoml.exceptions import ServiceUnavailable
 from pydantic import BaseModel
 
+from drift.service import DriftMonitor
 from loan_default.api.front import Front
 from loan_default.api.in_progress import CALL_SECONDS
 from loan_default.api.layers import around
@@ -53,10 +59,12 @@ class LoanDefault:
     """Calibrated probabilities of default for loan applicants."""
 
     packed = packed_model(_online)
+    if _settings.drift_watched:  # BentoML starts it, and starts it again when it dies, unless it runs elsewhere
+        drift_monitor = bentoml.depends(DriftMonitor, url=_settings.drift_url)
 
     def __init__(self) -> None:
         configure_logging(_settings)
-        _online.start()
+        _online.start(self.drift_monitor if _settings.drift_watched else None)
         # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer, though
         # not so rare that one takes long. A request leaves no cycles behind; computing reasons leaves a few.
         gc.collect()

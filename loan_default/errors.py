@@ -287,3 +287,11 @@ class JobsUnavailable(LoanDefaultError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "jobs_unavailable"
     headers = MappingProxyType({"Retry-After": "5"})
+
+
+class DriftUnavailable(LoanDefaultError):
+    """The drift monitor does not answer, or there is none."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "drift_unavailable"
+    headers = MappingProxyType({"Retry-After": "5"})

@@ -23,6 +23,8 @@ from loan_default.security.caller import KeyScope
 SCOPES_OF_PATHS: dict[str, KeyScope | None] = {
     "/api/v1/model/reload": "operate",
     "/api/v1/model/info": None,
+    "/api/v1/drift": "operate",
+    "/api/v1/drift/report": "operate",
     "/docs.json": None,
     "/openapi.json": None,
     "/schema.json": None,

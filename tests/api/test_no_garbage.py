@@ -25,9 +25,7 @@ def collecting_by_hand() -> Iterator[None]:
     gc.enable()
 
 
-def test_a_prediction_leaves_no_cycles_behind(
-    settings: Settings, promoted: Served, collecting_by_hand: None
-) -> None:
+def test_a_prediction_leaves_no_cycles_behind(settings: Settings, promoted: Served, collecting_by_hand: None) -> None:
     assert promoted
     assert collecting_by_hand is None
     face = Face(settings.model_copy(update={"rate_limit_per_minute": 0}))
