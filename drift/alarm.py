@@ -1,20 +1,20 @@
-"""When an alarm is raised, and when it is cleared: by several checks in a row, so that it does not flap.
+"""When an alarm is raised, and when it is cleared, so that it neither cries wolf nor flaps.
 
-Checks that follow each other look at mostly the same samples, so a check counts as a further one only when a part of
-the window is new; with few samples coming in, the same accident would otherwise be seen twice, and taken for two.
+A PSI far beyond what chance explains raises an alarm at once. One that is only just beyond does when it still is after
+a quarter of the window's samples are new: checks that follow each other look at mostly the same samples, so another
+look alone says nothing new. An alarm is cleared when PSI is well below its limit, and still is after another quarter.
+The numbers were chosen by simulation (docs/drift.md, `benchmarks/drift_monitor.py`).
 """
 
 from loan_default.decision import Stored
 from loan_default.psi import Drift
 
-# Checks in a row that are over both limits, until there is an alarm.
-RAISED_BY = 2
-# Checks in a row that are well below one of them, until there is none any more.
-CLEARED_BY = 3
-# What is well below: this share of the higher limit.
-CLEAR_BELOW = 0.8
-# A check is a further one when at least this share of the window's samples has come in since the last.
-NEW_SHARE = 0.05
+# How many times the critical value is beyond all chance.
+SURE = 2.0
+# The share of the window's samples that must be new for another look to count.
+NEW_SHARE = 0.25
+# The share of the limit that is well below it.
+WELL_BELOW = 0.7
 
 
 class Alarm(Stored):
@@ -22,23 +22,29 @@ class Alarm(Stored):
 
     Attributes:
         since: when it was raised, Unix time; None while it is not.
-        streak: how many checks in a row spoke for the other state.
+        doubted: how many samples had ever been taken when checks began to speak for the other state; None while they
+            speak for this one.
     """
 
     since: float | None = None
-    streak: int = 0
+    doubted: int | None = None
 
-    def after(self, found: Drift, threshold: float, at: float) -> "Alarm":
-        """The alarm after a further check.
+    def after(self, found: Drift, threshold: float, samples: int, taken: int, at: float) -> "Alarm":
+        """The alarm after a check.
 
         Args:
             found: what the check found.
             threshold: from which PSI on a shift matters.
+            samples: in the window.
+            taken: samples that were ever taken.
             at: when, Unix time.
         """
-        if self.since is None:
-            streak = self.streak + 1 if found.drifted else 0
-            return Alarm(since=at) if streak >= RAISED_BY else Alarm(streak=streak)
-        calm = found.psi < CLEAR_BELOW * max(threshold, found.critical)
-        streak = self.streak + 1 if calm else 0
-        return Alarm() if streak >= CLEARED_BY else Alarm(since=self.since, streak=streak)
+        on = self.since is not None
+        other = found.psi < WELL_BELOW * max(threshold, found.critical) if on else found.drifted
+        if not other:
+            return Alarm(since=self.since)
+        doubted = taken if self.doubted is None else self.doubted
+        sure = not on and found.psi > SURE * found.critical
+        if sure or taken - doubted >= NEW_SHARE * samples:
+            return Alarm(since=None if on else at)
+        return Alarm(since=self.since, doubted=doubted)

@@ -5,7 +5,7 @@ The window has a file of its own, which is written with every sample.
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -46,7 +46,6 @@ class Kept(Stored):
         alarms: by feature and for the PD.
         checks: the latest, the oldest first.
         since: when the verdict changed last, Unix time.
-        counted: samples that had ever been taken at the last check that counted as a further one.
     """
 
     format: Literal[1] = 1
@@ -59,7 +58,6 @@ class Kept(Stored):
     alarms: dict[str, Alarm] = Field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     since: float | None = None
-    counted: Annotated[int, Field(ge=0)] = 0
 
 
 def keep(folder: Path, kept: Kept) -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from drift.alarm import NEW_SHARE, Alarm
+from drift.alarm import Alarm
 from drift.gathering import Gathering
 from drift.ring import Ring
 from drift.stored import Check, Kept, keep, read
@@ -135,10 +135,12 @@ class Watch:
             name: drift(of_name, one.reference, threshold, tests=len(bins))
             for (name, one), of_name in zip(bins.items(), counted, strict=True)
         }
-        before, alarms = self._drifted, self.kept.alarms
-        if self._window.taken - self.kept.counted >= NEW_SHARE * samples:
-            alarms = {name: alarms.get(name, Alarm()).after(one, threshold, at) for name, one in found.items()}
-            self._change(alarms=alarms, counted=self._window.taken)
+        before, taken = self._drifted, self._window.taken
+        alarms = {
+            name: self.kept.alarms.get(name, Alarm()).after(one, threshold, samples, taken, at)
+            for name, one in found.items()
+        }
+        self._change(alarms=alarms)
         check = Check(at=at, samples=samples, drift=found, drifted=tuple(self._drifted))
         changed = self.kept.since is None or bool(before) != bool(self._drifted)
         self._change(checks=(*self.kept.checks, check)[-MOST_CHECKS:], since=at if changed else self.kept.since)

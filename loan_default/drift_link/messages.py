@@ -87,7 +87,7 @@ class ColumnDrift(BaseModel):
     psi: float = Field(description="The population stability index of the window against the reference.")
     critical: float = Field(description="What it stays under by chance, for so many rows in so many bins.")
     over: bool = Field(description="Whether it is over the threshold and over the critical value in this check.")
-    drifted: bool = Field(description="Whether an alarm is on: raised and cleared by several checks, not by one.")
+    drifted: bool = Field(description="Whether an alarm is on: it is not raised by an accident, nor cleared by one.")
     since: datetime | None = Field(description="When the alarm was raised; null when there is none.")
 
 
