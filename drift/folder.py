@@ -56,3 +56,7 @@ class Folder:
             self._lock = None
         if self._temporary is not None:
             self._temporary.cleanup()
+            self._temporary = None
+
+    def __del__(self) -> None:
+        self.close()

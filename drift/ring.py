@@ -41,7 +41,7 @@ class Ring:
 
     @classmethod
     def open(cls, path: Path, fields: Fields, size: int | None = None) -> Self:
-        """The ring that is there; with `size`, cut or extended to it.
+        """The ring that is there; with `size`, cut or extended to it, and counted anew.
 
         Raises:
             OSError, ValueError: there is none, or one of other rows.
@@ -53,8 +53,8 @@ class Ring:
             return cls(rows)
         latest = np.sort(rows[rows["number"] > 0], order="number")[-size:]
         other = np.zeros(size, _kind(fields))
-        places = (latest["number"] - 1) % size
-        other[places] = latest
+        other[: len(latest)] = latest
+        other["number"][: len(latest)] = np.arange(1, len(latest) + 1)
         _write(path, other)
         return cls.open(path, fields)
 

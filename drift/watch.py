@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drift.alarm import Alarm
 from drift.gathering import Gathering
@@ -83,7 +84,12 @@ class Watch:
         if kept.asked != _asked(settings):
             return None
         window = open_window(folder, len(kept.features) + 1, settings.drift_window_size)
-        return cls(folder, kept, settings, window)
+        # A window of another size than before counts its samples anew.
+        alarms = {
+            name: alarm if (alarm.doubted or 0) <= window.taken else Alarm(since=alarm.since)
+            for name, alarm in kept.alarms.items()
+        }
+        return cls(folder, kept.model_copy(update={"alarms": alarms}), settings, window)
 
     @property
     def newest(self) -> float:
@@ -124,17 +130,12 @@ class Watch:
         Args:
             at: now, Unix time.
         """
-        reference = self.kept.reference
         samples = len(self._window)
-        if reference is None or samples < self._least:
+        if self.kept.reference is None or samples < self._least:
             return None
         threshold = self._settings.drift_psi_threshold
-        bins = {**reference.features, PD: reference.pd}
-        counted = counts(self._window, [len(one.reference) for one in bins.values()])
-        found = {
-            name: drift(of_name, one.reference, threshold, tests=len(bins))
-            for (name, one), of_name in zip(bins.items(), counted, strict=True)
-        }
+        window, rows = self.compared()
+        found = {name: drift(window[name], rows[name], threshold, tests=len(rows)) for name in rows}
         before, taken = self._drifted, self._window.taken
         alarms = {
             name: self.kept.alarms.get(name, Alarm()).after(one, threshold, samples, taken, at)
@@ -145,6 +146,15 @@ class Watch:
         changed = self.kept.since is None or bool(before) != bool(self._drifted)
         self._change(checks=(*self.kept.checks, check)[-MOST_CHECKS:], since=at if changed else self.kept.since)
         return check
+
+    def compared(self) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
+        """Rows in each bin, by feature and for the PD: of the window, of the reference; empty without a reference."""
+        reference = self.kept.reference
+        if reference is None:
+            return {}, {}
+        bins = {**reference.features, PD: reference.pd}
+        counted = counts(self._window, [len(one.reference) for one in bins.values()])
+        return dict(zip(bins, counted, strict=True)), {name: one.reference for name, one in bins.items()}
 
     def save(self) -> None:
         """Write everything that must outlive the process and is not written yet."""

@@ -69,8 +69,12 @@ class Server:
         return httpx.Client(base_url=self.url, headers={"X-API-Key": key} if key else {}, timeout=30)
 
     def workers(self) -> list[psutil.Process]:
-        """Its worker processes."""
-        return psutil.Process(self.process.pid).children()
+        """Its processes for online scoring."""
+        return [child for child in self._children() if "DriftMonitor" not in child.cmdline()]
+
+    def drift_monitors(self) -> list[psutil.Process]:
+        """Its processes for the drift monitor: one, unless it died or is off."""
+        return [child for child in self._children() if "DriftMonitor" in child.cmdline()]
 
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged; what is no line of ours is left out."""
@@ -85,6 +89,9 @@ class Server:
         lines = httpx.get(self.url + "/metrics", timeout=30).text.splitlines()
         samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
+
+    def _children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""

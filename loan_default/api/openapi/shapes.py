@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from loan_default.api.call import SAFE_NAME
 from loan_default.api.loaded import Prediction
 from loan_default.api.native import Detail, Refusal
+from loan_default.drift_link.messages import Verdict
 from loan_default.errors import LoanDefaultError
 
 Node = dict[str, Any]
@@ -33,7 +34,8 @@ _SAID = {
     422: "Something in the request is not as declared; `details` names each field and what is allowed.",
     429: "Too many applicants for this key, or wrong keys from this address; `Retry-After` says when to come back.",
     500: "Something went wrong on the server; its log has the details under the request's id.",
-    503: "No model is loaded, a record that must be kept cannot be, or there are too many calls at once.",
+    503: "No model is loaded, a record that must be kept cannot be, the drift monitor does not answer, or there are "
+    "too many calls at once.",
 }
 
 
@@ -49,6 +51,7 @@ class Shapes:
             Prediction,
             Refusal,
             answers.ModelInfo,
+            Verdict,
         ]
         types += [Detail, answers.Alive, answers.Ready, answers.NotReady, answers.NativeError]
         _, made = models_json_schema(
