@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from drift.comparison import Comparison
 from drift.folder import Folder
 from drift.stored import Check
 from drift.told import publish, tell
@@ -127,6 +128,10 @@ class Monitor:
             columns={},
             trend=[],
         )
+
+    def comparison(self) -> Comparison:
+        """What a report shows: the verdict, and what is behind it."""
+        return Comparison(self.verdict()) if self.current is None else self.current.comparison()
 
     def close(self) -> None:
         """Write what is not written yet, and leave the folder to others."""

@@ -40,6 +40,7 @@ class Kept(Stored):
     Attributes:
         tag, version: of the model.
         features: their names in the model's order, and whether each is a code without an order.
+        words: what their values 0, 1, … stand for, for those that are no numbers.
         kind: of the reference.
         asked: the kind that the settings asked for, with the live reference's size: another one begins anew.
         reference: None while live samples are gathered.
@@ -52,6 +53,7 @@ class Kept(Stored):
     tag: Tag
     version: str
     features: dict[str, bool]
+    words: dict[str, list[str]] = Field(default_factory=dict)
     kind: Literal["training", "live"]
     asked: str
     reference: Reference | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drift.alarm import Alarm
+from drift.comparison import Comparison, bin_labels
 from drift.gathering import Gathering
 from drift.ring import Ring
 from drift.stored import Check, Kept, keep, read
@@ -65,6 +66,7 @@ class Watch:
             tag=model.tag,
             version=model.version,
             features=features,
+            words=model.words,
             kind="training" if training else "live",
             asked=_asked(settings),
             reference=model.reference if training else None,
@@ -155,6 +157,17 @@ class Watch:
         bins = {**reference.features, PD: reference.pd}
         counted = counts(self._window, [len(one.reference) for one in bins.values()])
         return dict(zip(bins, counted, strict=True)), {name: one.reference for name, one in bins.items()}
+
+    def comparison(self) -> Comparison:
+        """What a report shows."""
+        window, reference = self.compared()
+        return Comparison(
+            verdict=self.verdict(),
+            window=window,
+            reference=reference,
+            labels={} if self.kept.reference is None else bin_labels(self.kept.reference, self.kept.words),
+            trend=[_point(check) for check in self.kept.checks],
+        )
 
     def save(self) -> None:
         """Write everything that must outlive the process and is not written yet."""

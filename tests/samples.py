@@ -18,6 +18,7 @@ def introduction(model: LoanModel, tag: str = TAG, *, with_reference: bool = Tru
         features=schema.feature_names,
         nominal=[kind == "c" for kind in schema.feature_types],
         reference=model.reference if with_reference else None,
+        words=schema.words,
     )
 
 

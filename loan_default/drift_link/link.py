@@ -129,6 +129,7 @@ def _introduction(waiting: Waiting) -> Introduction:
         features=schema.feature_names,
         nominal=[kind == "c" for kind in schema.feature_types],
         reference=model.reference,
+        words=schema.words,
     )
 
 

@@ -41,12 +41,14 @@ class Introduction(BaseModel):
         features: their names in the model's order.
         nominal: for each, whether it is a code without an order.
         reference: the training rows in bins; None for a model of an earlier version.
+        words: what the values 0, 1, … of features stand for, by name; numbers are not in it.
     """
 
     tag: Tag
     version: str
     features: list[str]
     nominal: list[bool]
+    words: dict[str, list[str]] = Field(default_factory=dict)
     reference: Reference | None = None
 
 
