@@ -114,7 +114,10 @@ def outlier(deviations: float) -> Shift:
         rows[0, 1] = 1e9
 
     return Shift(
-        f"balance + {deviations:g} standard deviation, one of 1e9", "bank_balance", frozenset({"saving_rate", PD}), change
+        f"balance + {deviations:g} standard deviation, one of 1e9",
+        "bank_balance",
+        frozenset({"saving_rate", PD}),
+        change,
     )
 
 
@@ -155,6 +158,18 @@ SHIFTS = (
     salary(1 / 12, "salary a month instead of a year"),
 )
 # What is near the threshold, or below.
-SMALL_SHIFTS = (employed(0.6), employed(0.55), employed(0.5), balance(1.1), balance(1.2), balance(1.25), balance(1.3))
-SMALL_SHIFTS += (missing(0.02), missing(0.03), missing(0.05), unseen(0.03), salary(1.1, "salary +10%"))
-SMALL_SHIFTS += (salary(1.2, "salary +20%"),)
+SMALL_SHIFTS = (
+    employed(0.6),
+    employed(0.55),
+    employed(0.5),
+    balance(1.1),
+    balance(1.2),
+    balance(1.25),
+    balance(1.3),
+    salary(1.1, "salary +10%"),
+    salary(1.2, "salary +20%"),
+    missing(0.02),
+    missing(0.03),
+    missing(0.05),
+    unseen(0.03),
+)

@@ -24,6 +24,7 @@ class Comparison:
         labels: what the bins are called, likewise.
         trend: the checks to be drawn, the oldest first; those of a verdict are only its latest.
         portfolio: the name of the file that was compared; None for live samples.
+        rejected: rows of that file that could not be scored, and are left out.
     """
 
     verdict: Verdict
@@ -32,6 +33,7 @@ class Comparison:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trend: Sequence[TrendPoint] = ()
     portfolio: str | None = None
+    rejected: int = 0
 
 
 def bin_labels(reference: Reference, words: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ Importing Evidently takes seconds and 300 MB, so only who asks for a report pays
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 Counts = Mapping[str, NDArray[np.int64]]
 
 
-def evidently_report(window: Counts, reference: Counts, threshold: float) -> "Snapshot":
+def evidently_report(
+    window: Counts, reference: Counts, threshold: float, labels: Mapping[str, Sequence[str]] | None = None
+) -> "Snapshot":
     """Compare a window with the reference.
 
     Args:
         window: rows in each bin, by feature and for the PD.
         reference: likewise; columns may have different numbers of rows.
         threshold: the PSI from which a column counts as drifted in the report.
+        labels: what the bins are called, no two of a column the same; by default by their numbers.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Evidently imports, nothing that we could change
@@ -36,7 +39,7 @@ def evidently_report(window: Counts, reference: Counts, threshold: float) -> "Sn
         from evidently.metrics import ValueDrift
 
         definition = DataDefinition(categorical_columns=list(window))
-        frames = [Dataset.from_pandas(_frame(counts), definition) for counts in (window, reference)]
+        frames = [Dataset.from_pandas(_frame(counts, labels or {}), definition) for counts in (window, reference)]
         report = Report([ValueDrift(column=name, method="psi", threshold=threshold) for name in window])
         return report.run(*frames)
 
@@ -46,8 +49,21 @@ def evidently_psi(snapshot: "Snapshot") -> dict[str, float]:
     return {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"]}
 
 
-def _frame(counts: Counts) -> pd.DataFrame:
+def evidently_html(
+    window: Counts, reference: Counts, threshold: float, labels: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """The same as Evidently's page, HTML of some 4 MB that loads nothing; see `evidently_report`."""
+    return str(evidently_report(window, reference, threshold, labels).get_html_str(as_iframe=False))
+
+
+def _frame(counts: Counts, labels: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Rows that lie in the bins so often, each bin a category; a shorter column ends in missing values, unseen."""
     return pd.DataFrame(
-        {name: pd.Series(np.repeat(np.arange(len(each)), each)).astype(str) for name, each in counts.items()}
+        {name: pd.Series(np.repeat(_categories(labels.get(name), len(each)), each)) for name, each in counts.items()}
     )
+
+
+def _categories(labels: Sequence[str] | None, bins: int) -> NDArray[np.object_]:
+    """What the bins are called, without what could end a script: Evidently writes them into one as they are."""
+    named = [str(i) for i in range(bins)] if labels is None else [label.replace("<", "‹") for label in labels]
+    return np.array(named, dtype=object)

@@ -1,6 +1,7 @@
 """What the bins of a column are called, for people."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from loan_default.bins import Bins
 
@@ -19,9 +20,10 @@ def labels(bins: Bins, words: Sequence[str] = (), *, percent: bool = False) -> l
     if bins.kind == "values":
         named = [_word(point, words) for point in bins.points]
     elif bins.points:
-        ends = [f"{100 * end:.3g} %" for end in bins.points] if percent else _numbers(bins.points)
-        between = [f"{low.removesuffix(' %')} – {high}" for low, high in zip(ends, ends[1:], strict=False)]
-        named = [f"up to {ends[0]}", *between, f"over {ends[-1]}"]
+        ends = _numbers([100 * end for end in bins.points] if percent else bins.points)
+        unit = " %" if percent else ""
+        between = [f"{low} – {high}{unit}" for low, high in pairwise(ends)]
+        named = [f"up to {ends[0]}{unit}", *between, f"over {ends[-1]}{unit}"]
     else:
         named = ["any value"]
     missing_apart = len(bins.reference) - len(bins.counts) == 2

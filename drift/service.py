@@ -15,7 +15,7 @@ from bentoml.exceptions import InvalidArgument
 from loguru import logger
 
 from drift.monitor import Monitor
-from drift.page import page
+from drift.report import Reports
 from loan_default.drift_link.messages import Batch, Introduction, Verdict
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
@@ -37,6 +37,7 @@ class DriftMonitor:
     def __init__(self) -> None:
         configure_logging(_settings)
         self._monitor = Monitor(_settings, time.time())
+        self._reports = Reports()
         self._checking = asyncio.get_running_loop().create_task(self._check_for_ever())
 
     @bentoml.api  # type: ignore[untyped-decorator]
@@ -63,7 +64,7 @@ class DriftMonitor:
     @bentoml.api  # type: ignore[untyped-decorator]
     async def report(self) -> str:
         """The same as a page for people, HTML."""
-        return page(self._monitor.verdict())
+        return await self._reports.draw(self._monitor.comparison())
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def finish(self) -> None:

@@ -295,3 +295,9 @@ class DriftUnavailable(LoanDefaultError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "drift_unavailable"
     headers = MappingProxyType({"Retry-After": "5"})
+
+
+class NoDriftReport(LoanDefaultError):
+    """A drift report that cannot be made: there is nothing to compare with, or the page cannot be written."""
+
+    exit_code = 2

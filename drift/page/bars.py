@@ -61,18 +61,20 @@ def draw_bars(window: NDArray[np.int64], reference: NDArray[np.int64], labels: S
     shares = [each / each.sum() for each in (window, reference)]
     longest = max(share.max() for share in shares)
     shown = np.flatnonzero((window > 0) | (reference > 0))
-    return Bars([
-        Bar(
-            label=labels[i],
-            short=_short(labels[i]),
-            window=float(shares[0][i]),
-            reference=float(shares[1][i]),
-            y=_TOP + _ROW * place,
-            window_length=round(float(_LONGEST * shares[0][i] / longest), 1),
-            reference_length=round(float(_LONGEST * shares[1][i] / longest), 1),
-        )
-        for place, i in enumerate(shown.tolist())
-    ])
+    return Bars(
+        [
+            Bar(
+                label=labels[i],
+                short=_short(labels[i]),
+                window=float(shares[0][i]),
+                reference=float(shares[1][i]),
+                y=_TOP + _ROW * place,
+                window_length=round(float(_LONGEST * shares[0][i] / longest), 1),
+                reference_length=round(float(_LONGEST * shares[1][i] / longest), 1),
+            )
+            for place, i in enumerate(shown.tolist())
+        ]
+    )
 
 
 def _short(label: str) -> str:
