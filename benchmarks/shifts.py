@@ -61,11 +61,11 @@ class Simulation:
         features = model.features.matrix(train.applicants)
         pds = model.pd(data.applicants[held_out])
         self.model = replace(model, reference=Reference.of(model.schema, features, pds))
-        self._applicants = data.applicants
+        self.everybody = data.applicants
 
     def applicants(self, count: int, generator: np.random.Generator, shift: Shift | None = None) -> Rows:
         """So many applicants, drawn with replacement, then changed by `shift`."""
-        rows = self._applicants[generator.integers(0, len(self._applicants), count)]
+        rows = self.everybody[generator.integers(0, len(self.everybody), count)]
         if shift is not None:
             shift.change(rows, generator)
         return rows
