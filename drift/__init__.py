@@ -10,6 +10,7 @@ alarm        when an alarm is raised, and when it is cleared
 folder       where all of it is kept
 stored       what is kept of a model's watch between checks, as JSON
 told         metrics, and the log line when the verdict changes
+metrics_page  `GET /metrics` of a monitor that stands alone
 evidently_report  Evidently's report of the same comparison
 page         the verdict as a page for people
 

@@ -14,6 +14,7 @@ import bentoml
 from bentoml.exceptions import InvalidArgument
 from loguru import logger
 
+from drift.metrics_page import MetricsPage
 from drift.monitor import Monitor
 from drift.page import page
 from loan_default.drift_link.messages import Batch, Introduction, Verdict
@@ -78,3 +79,6 @@ class DriftMonitor:
                 self._monitor.check(time.time())
             except Exception:  # noqa: BLE001  # the next check may go well
                 logger.exception("Unexpected error")
+
+
+DriftMonitor.add_asgi_middleware(MetricsPage)  # type: ignore[attr-defined]  # it is a Service by now
