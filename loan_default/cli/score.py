@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
+from loan_default.bulk.file_name import written_by_name
 from loan_default.bulk.order import SourceKind, Written
 from loan_default.bulk.summary import Summary
 from loan_default.cli.progress import progress_of
@@ -21,15 +22,6 @@ from loan_default.settings import Stage, read_settings
 if TYPE_CHECKING:
     from loan_default.bulk.local import LocalJob
 
-_KINDS: dict[str, SourceKind] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
 _INTERRUPTED = 130  # as shells say of what Ctrl-C ended
 
 
@@ -100,17 +92,15 @@ def _score(asked: _Asked, stage: Stage) -> None:
 
 def _written(asked: _Asked, declared: CsvFormat) -> Written:
     """How the portfolio is written, as far as it was said; what was not is found, or is as the declaration says."""
-    name = asked.portfolio.name.lower()
-    gzipped = name.endswith(".gz")
-    kind = asked.kind or _KINDS.get(Path(name.removesuffix(".gz")).suffix)
-    if kind is None:
+    by_name = written_by_name(asked.portfolio.name, asked.kind)
+    if by_name is None:
         raise BulkInputError(f"What {asked.portfolio.name} is does not follow from its name: say it with --format.")
     if not asked.stated:
-        return Written(kind=kind, gzipped=gzipped)
+        return by_name
     try:
         # A tab is hard to type.
         stated = {key: value.replace("\\t", "\t") for key, value in asked.stated.items()}
-        return Written(kind=kind, gzipped=gzipped, csv=CsvFormat.model_validate(declared.model_dump() | stated))
+        return by_name.model_copy(update={"csv": CsvFormat.model_validate(declared.model_dump() | stated)})
     except ValidationError as error:
         problem = error.errors()[0]
         raise BulkInputError(f"--{problem['loc'][0] if problem['loc'] else 'separator'}: {problem['msg']}.") from None
@@ -119,7 +109,7 @@ def _written(asked: _Asked, declared: CsvFormat) -> Written:
 def _scored(job: "LocalJob", *, quiet: bool) -> Summary:
     from loan_default.bulk.run import Stopped
 
-    with _stopping() as stop:
+    with job.alone(), _stopping() as stop:
         inspected = job.prepare()
         if not quiet:
             for note in inspected.notes:
@@ -134,10 +124,13 @@ def _scored(job: "LocalJob", *, quiet: bool) -> Summary:
 def _stopping() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM end the work after the chunks that are being scored."""
     asked: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: asked.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+
+    def ask(number: int, _: object) -> None:
+        if asked:  # who asks twice does not want to wait for the chunks
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(asked)
     finally:
