@@ -1,10 +1,11 @@
 """What the drift monitor sees, how soon, how often wrongly, and what it costs; the figures of docs/drift.md.
 
-    python -m benchmarks.drift_monitor [alarms | shifts | speed | soak]
+    python -m benchmarks.drift_monitor [alarms | shifts | speed | soak | sampling]
 
 The default model is trained on all but the held-out rows. Samples are drawn with replacement from all rows of the data,
 changed or not, and handed to the real monitor, which checks several times for each window of samples. `soak` feeds ten
-million samples, a day's worth of a busy lender, and watches the memory of the process.
+million samples, a day's worth of a busy lender, and watches the memory of the process; `sampling` says what online
+scoring pays for being watched.
 """
 # ruff: noqa: INP001, T201  # a script that prints what it measured
 
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,10 @@ import psutil
 from loguru import logger
 from numpy.typing import NDArray
 
+from benchmarks.environments import CACHE
+from benchmarks.online.measure import measure
+from benchmarks.online.servers import Place, ours
+from benchmarks.online.subject import subject
 from drift.monitor import Monitor
 from loan_default.drift_link.messages import MOST_ROWS, Batch, Introduction
 from loan_default.features import Features
@@ -176,6 +182,21 @@ def soak(lender: Lender) -> None:
     print(f"{SOAKED:,} samples and {SOAKED // MOST_ROWS:,} checks in {time.perf_counter() - started:.0f} s")
 
 
+def sampling(_: Lender) -> None:
+    """Online scoring at full load, one worker, in turns; needs wrk. CPU of all processes, the monitor too."""
+    rates = ("0", "0.1", "1")
+    place = Place(subject(CACHE, 1000), None)
+    spent: dict[str, list[float]] = {rate: [] for rate in rates}
+    for _turn in range(3):
+        for rate in rates:
+            server = ours(place)
+            watched = replace(server, variables={**server.variables, "DRIFT_SAMPLING_RATE": rate, "JOB_WORKER": "off"})
+            spent[rate].append(measure(watched, place.subject, seconds=8).cpu_us)
+    print("| sampling rate | CPU µs / request |\n|---|---|")
+    for rate, found in spent.items():
+        print(f"| {rate} | {np.median(found):.1f} ({min(found):.1f}–{max(found):.1f}) |")
+
+
 def _scaled(column: int, by: float) -> Change:
     def change(rows: Rows, _: np.random.Generator) -> None:
         rows[:, column] *= by
@@ -210,12 +231,12 @@ SHIFTS: dict[str, tuple[str, Change]] = {
     "10 % unseen values of employed": ("employed", _unseen),
     "salary a month instead of a year": ("annual_salary", _scaled(2, 1 / 12)),
 }
-PARTS = {"alarms": alarms, "shifts": shifts, "speed": speed, "soak": soak}
+PARTS = {"alarms": alarms, "shifts": shifts, "speed": speed, "soak": soak, "sampling": sampling}
 
 if __name__ == "__main__":
     logger.remove()  # of verdicts that change there are many
     chosen = sys.argv[1:] or list(PARTS)
-    subject = Lender()
+    lender = Lender()
     for part in chosen:
         print(f"\n{PARTS[part].__doc__}\n")
-        PARTS[part](subject)
+        PARTS[part](lender)
