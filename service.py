@@ -9,16 +9,21 @@ module, reads the settings and the served model's columns when it is imported.
 import os
 import sys
 
-if "DriftMonitor" in sys.argv:  # BentoML names the service of a process among its arguments
-    os.nice(10)  # online scoring goes first, already while both import what follows, which takes seconds
+# BentoML names the service of a process among its arguments. Online scoring goes first, already while all of them
+# import what follows, which takes seconds; jobs come last.
+if "JobWorker" in sys.argv:
+    os.nice(19)
+elif "DriftMonitor" in sys.argv:
+    os.nice(10)
 
+import asyncio
 import gc
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import bentoml
 from bentoml.exceptions import ServiceUnavailable
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from drift.service import DriftMonitor
 from loan_default.api.front import Front
@@ -47,6 +52,29 @@ else:
 
 
 @bentoml.service(
+    name="JobWorker",
+    workers=1,
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+)
+class JobWorker:
+    """Works on bulk jobs, in a process of its own; nobody calls it."""
+
+    def __init__(self) -> None:
+        from loan_default.jobs.worker import Worker  # with pyarrow, which online scoring does without
+
+        configure_logging(_settings)
+        self._worker = Worker(_settings)
+        self._worker.start()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def finish(self) -> None:
+        """Give the job that runs back to the queue."""
+        await asyncio.to_thread(self._worker.stop)
+
+
+@bentoml.service(
     name="LoanDefault",
     workers=_settings.workers,
     traffic={"timeout": CALL_SECONDS},
@@ -59,8 +87,11 @@ class LoanDefault:
     """Calibrated probabilities of default for loan applicants."""
 
     packed = packed_model(_online)
-    if _settings.drift_watched:  # BentoML starts it, and starts it again when it dies, unless it runs elsewhere
-        drift_monitor = bentoml.depends(DriftMonitor, url=_settings.drift_url)
+    # Named here, BentoML starts them, and starts them again when they die.
+    if _settings.job_worker == "on":
+        job_worker = bentoml.depends(JobWorker)
+    if _settings.drift_watched:
+        drift_monitor = bentoml.depends(DriftMonitor, url=_settings.drift_url)  # with a URL, one that runs elsewhere
 
     def __init__(self) -> None:
         configure_logging(_settings)
@@ -78,6 +109,19 @@ class LoanDefault:
             return await predict_in_process(_online, applications)
         except (ModelUnavailable, DecisionLogUnavailable) as error:
             raise ServiceUnavailable(error.message) from error
+
+    @bentoml.task  # type: ignore[untyped-decorator]
+    async def score(
+        self,
+        portfolio: Annotated[Path, Field(description="A CSV, a CSV compressed with gzip, or Parquet.")],
+        reasons: Annotated[bool, Field(description="Whether each declined row gets its reasons.")] = False,
+        separator: Annotated[str | None, Field(description="Of a CSV; found when it is not said.")] = None,
+        encoding: Annotated[str | None, Field(description="Of a CSV; found when it is not said.")] = None,
+        decimal: Annotated[str | None, Field(description="The decimal mark of a CSV.")] = None,
+    ) -> Path:
+        """Score a portfolio; the result is a Parquet file with its rows in the same order. Hand it in by `submit`."""
+        # For BentoML's schema: `loan_default/api/bulk/tasks.py` answers, from jobs that outlive this process.
+        raise NotImplementedError
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def finish(self) -> None:

@@ -15,6 +15,7 @@ labels       what the bins are called
 portfolio    a comparison of a file instead of live samples, for the `loan-default` command
 report       draws a comparison for people, Evidently's part in the background
 page         the page itself; its modules are listed there
+metrics_page  `GET /metrics` of a monitor that stands alone
 evidently_report  Evidently's report of the same comparison
 
 It knows `loan_default`, which never knows it. Evidently and pandas are imported here and only when a report is asked

@@ -3,7 +3,7 @@
 A PSI far beyond what chance explains raises an alarm at once. One that is only just beyond does when it still is after
 a quarter of the window's samples are new: checks that follow each other look at mostly the same samples, so another
 look alone says nothing new. An alarm is cleared when PSI is well below its limit, and still is after another quarter.
-The numbers were chosen by simulation (docs/drift.md, `benchmarks/drift_monitor.py`).
+The numbers were chosen by simulation (docs/drift.md, `python -m benchmarks.drift_monitor`).
 """
 
 from loan_default.decision import Stored

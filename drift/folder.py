@@ -26,6 +26,7 @@ class Folder:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         try:
             settings.drift.mkdir(parents=True, exist_ok=True)
+            settings.drift.chmod(0o700)  # live samples may be gathered here
             self._lock = os.open(settings.drift / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.path = settings.drift

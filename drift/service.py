@@ -14,6 +14,7 @@ import bentoml
 from bentoml.exceptions import InvalidArgument
 from loguru import logger
 
+from drift.metrics_page import MetricsPage
 from drift.monitor import Monitor
 from drift.report import Reports
 from loan_default.drift_link.messages import Batch, Introduction, Verdict
@@ -71,6 +72,7 @@ class DriftMonitor:
         """Write what must outlive the process."""
         self._checking.cancel()
         self._monitor.close()
+        self._reports.close()
 
     async def _check_for_ever(self) -> None:
         while True:
@@ -79,3 +81,6 @@ class DriftMonitor:
                 self._monitor.check(time.time())
             except Exception:  # noqa: BLE001  # the next check may go well
                 logger.exception("Unexpected error")
+
+
+DriftMonitor.add_asgi_middleware(MetricsPage)  # type: ignore[attr-defined]  # it is a Service by now

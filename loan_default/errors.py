@@ -301,3 +301,30 @@ class NoDriftReport(LoanDefaultError):
     """A drift report that cannot be made: there is nothing to compare with, or the page cannot be written."""
 
     exit_code = 2
+
+
+class JobUnreadable(LoanDefaultError):
+    """A job whose `job.json` is damaged, or was written by another version."""
+
+    code = "job_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("The job's own description cannot be read: hand the portfolio in anew.")
+
+
+class JobFilesMissing(LoanDefaultError):
+    """A job whose files are gone."""
+
+    code = "job_files_missing"
+
+    def __init__(self) -> None:
+        super().__init__("Files of the job are missing: hand the portfolio in anew, or put them back and retry.")
+
+
+class UnexpectedJobError(LoanDefaultError):
+    """A job that failed in a way nobody thought of; the log has more."""
+
+    code = "unexpected_job_error"
+
+    def __init__(self) -> None:
+        super().__init__("An unexpected error ended the job; the worker's log has it under the job's id.")

@@ -84,3 +84,6 @@ def _take_over_standard_logging() -> None:
         named.handlers = []
         # Without anybody to hear it, uvicorn does not format a line for each request; `Observe` logs what failed.
         named.propagate = name != "uvicorn.access"
+    # DBOS makes itself heard on its own unless it finds somebody who hears it.
+    logging.getLogger("dbos").handlers = [handler]
+    logging.getLogger("dbos").propagate = False

@@ -123,6 +123,33 @@ DRIFT_LAST_CHECK = Gauge(
     multiprocess_mode="mostrecent",
 )
 
+JOBS_SUBMITTED = Counter("loan_jobs_submitted_total", "Bulk jobs that were accepted.")
+JOBS_FINISHED = Counter(
+    "loan_jobs_finished_total",
+    "Bulk jobs that a worker ended, by outcome (success, failure or cancelled).",
+    ["outcome"],
+)
+JOB_SECONDS = Histogram(
+    "loan_job_duration_seconds",
+    "Time from the acceptance of a bulk job to its success, waiting included.",
+    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400),
+)
+JOB_ROWS = Counter(
+    "loan_job_rows_total", "Rows of bulk jobs that were dealt with, by outcome (scored or rejected).", ["outcome"]
+)
+JOBS_OPEN = Gauge(
+    "loan_jobs_open",
+    "Bulk jobs that are not over, by state (waiting or running), as a worker saw them last.",
+    ["state"],
+    multiprocess_mode="mostrecent",
+)
+JOBS_OLDEST_WAITING = Gauge(
+    "loan_jobs_oldest_waiting_seconds",
+    "Age of the bulk job that waits longest, 0 without one, as a worker saw it last, by the order it is taken in.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
+
 
 def shared_folder() -> Path | None:
     """The folder in which all workers of this server, and nobody else, keep their values; None with one process."""

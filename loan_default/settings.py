@@ -16,6 +16,7 @@ from loan_default.errors import SettingsError
 
 Stage = Literal["production", "staging"]
 
+_OBJECT_SCHEMES = ("s3://", "gs://")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -84,8 +85,39 @@ class Settings(BaseSettings):
     database_url: Annotated[
         SecretStr | None,
         Field(
-            description="Postgres for recorded decisions, `postgresql://USER:PASSWORD@HOST/NAME`. "
-            "Unset: files in STATE_DIR."
+            description="Postgres for recorded decisions and the queue of jobs, "
+            "`postgresql://USER:PASSWORD@HOST/NAME`. Unset: files in STATE_DIR."
+        ),
+    ] = None
+    job_worker: Annotated[
+        Literal["on", "off"],
+        Field(description="Whether the server works on bulk jobs itself; `off` leaves them to `loan-default worker`."),
+    ] = "on"
+    job_threads: Annotated[
+        int, Field(ge=0, le=256, description="Threads that a job may use; 0 takes as many as there are cores.")
+    ] = 0
+    job_storage_url: Annotated[
+        str | None,
+        Field(
+            description="Where jobs keep their files: a folder that every machine mounts, or `s3://BUCKET/PREFIX`. "
+            "Unset: STATE_DIR/jobs/files."
+        ),
+    ] = None
+    job_retention_hours: Annotated[
+        float, Field(gt=0, le=1_000_000, description="Finished jobs are removed with their files after so many hours.")
+    ] = 168.0
+    job_max_waiting: Annotated[
+        int, Field(ge=1, description="Bulk jobs of one key that may wait or run at once; more are refused.")
+    ] = 100
+    job_max_upload_mib: Annotated[
+        int, Field(ge=1, description="Most MiB of a portfolio that is sent to be scored in bulk.")
+    ] = 4096
+    job_max_rows: Annotated[int, Field(ge=1, description="Most rows of a portfolio.")] = 100_000_000
+    job_sources: Annotated[
+        str | None,
+        Field(
+            description="Places that portfolios may be named in, separated by commas: folders, `s3://…`, `gs://…`. "
+            "Unset: none."
         ),
     ] = None
     drift_psi_threshold: Annotated[
@@ -131,7 +163,9 @@ class Settings(BaseSettings):
         Field(description="`json`, `text`, or `auto`: text on a terminal, JSON everywhere else."),
     ] = "auto"
 
-    @field_validator("model_stage", "log_format", "decision_log", "drift_monitor", "drift_reference", mode="before")
+    @field_validator(
+        "model_stage", "log_format", "decision_log", "job_worker", "drift_monitor", "drift_reference", mode="before"
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -148,8 +182,10 @@ class Settings(BaseSettings):
         "redis_host",
         "database_url",
         "drift_url",
+        "job_storage_url",
         "mlflow_tracking_uri",
         "bentoml_home",
+        "job_sources",
         mode="before",
     )
     @classmethod
@@ -192,6 +228,26 @@ class Settings(BaseSettings):
             raise ValueError("must be http://HOST:PORT")
         return value
 
+    @field_validator("job_storage_url")
+    @classmethod
+    def _storage(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        bucket = value.partition("://")[2].partition("/")[0] if value.startswith(_OBJECT_SCHEMES) else ""
+        if not (bucket and "@" not in bucket) and not value.startswith("/"):
+            raise ValueError(
+                "must be the absolute path of a folder, or s3://BUCKET/PREFIX; keys belong in AWS's own variables"
+            )
+        return value
+
+    @field_validator("job_sources")
+    @classmethod
+    def _are_places(cls, value: str | None) -> str | None:
+        for place in () if value is None else value.split(","):
+            if not place.strip().startswith(("/", "s3://", "gs://")):
+                raise ValueError("each place must be a folder that begins with /, or s3://… or gs://…")
+        return value
+
     @cached_property
     def state(self) -> Path:
         """`STATE_DIR`, absolute."""
@@ -213,6 +269,11 @@ class Settings(BaseSettings):
         """Our own MLflow store, for when no other is named."""
         return self.state / "mlflow.db"
 
+    @cached_property
+    def jobs(self) -> Path:
+        """The folder of the jobs' queue, workers and files, as far as they are on this machine."""
+        return self.state / "jobs"
+
     @property
     def drift_watched(self) -> bool:
         """Whether there is a drift monitor: it is on, and there is something for it to see."""
@@ -228,6 +289,11 @@ class Settings(BaseSettings):
         """The configured keys; empty when there are none."""
         text = "" if self.api_key is None else self.api_key.get_secret_value()
         return tuple(key.strip() for key in text.split(",") if key.strip())
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The places that portfolios may be named in; empty when there are none."""
+        return tuple(place.strip() for place in (self.job_sources or "").split(",") if place.strip())
 
     @property
     def keys_file(self) -> Path:

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,8 +78,8 @@ class LocalFolder:
 
     def names(self) -> set[str]:
         """All files there are."""
-        found = (path.relative_to(self._path).as_posix() for path in self._path.rglob("*") if path.is_file())
-        return {name for name in found if not name.endswith(_DRAFT)}
+        found = (Path(folder, name) for folder, _, names in os.walk(self._path) for name in names)
+        return {path.relative_to(self._path).as_posix() for path in found if path.suffix != _DRAFT}
 
     def place(self, name: str) -> Place:
         """Where pyarrow finds a file."""
@@ -156,7 +157,7 @@ def _new_draft(final: Path) -> tuple[Path, int]:
 
 
 def _remove_dead_drafts(final: Path) -> None:
-    for draft in final.parent.glob(f"{final.name}.*{_DRAFT}"):
+    for draft in final.parent.glob(f"{escape(final.name)}.*{_DRAFT}"):
         with suppress(OSError), draft.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             draft.unlink()

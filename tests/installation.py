@@ -70,7 +70,12 @@ class Server:
 
     def workers(self) -> list[psutil.Process]:
         """Its processes for online scoring."""
-        return [child for child in self._children() if "DriftMonitor" not in child.cmdline()]
+        beside = {"JobWorker", "DriftMonitor"}
+        return [child for child in self._children() if not beside & set(child.cmdline())]
+
+    def job_workers(self) -> list[psutil.Process]:
+        """Its processes for bulk jobs: one, unless it died or is off."""
+        return [child for child in self._children() if "JobWorker" in child.cmdline()]
 
     def drift_monitors(self) -> list[psutil.Process]:
         """Its processes for the drift monitor: one, unless it died or is off."""

@@ -81,6 +81,16 @@ def test_what_a_service_imports_at_its_start_does_without_evidently_and_pandas()
     assert done.stdout.strip() == "[]"
 
 
+def test_the_online_faces_load_nothing_that_only_jobs_need() -> None:
+    code = """
+import sys
+import loan_default.api.layers
+print([name for name in ("pyarrow", "dbos", "sqlalchemy", "pandas", "xgboost") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_every_module_opens_with_what_it_is_for() -> None:
     for path in [*MODULES, *MONITOR, *ROOT.glob("*.py"), *(ROOT / "tests").rglob("*.py")]:
         assert ast.get_docstring(ast.parse(path.read_text())), path

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from installation import ROOT
 
+from loan_default.api.bulk.routes import BATCH_CALLS, TASK_CALLS
 from loan_default.api.docs_page import DOCUMENT_PATH
 from loan_default.api.native_calls import NATIVE_CALLS
 from loan_default.api.rest import REST_PATHS
@@ -48,6 +49,13 @@ def test_env_example_lists_every_setting_with_its_default(monkeypatch: pytest.Mo
 def test_the_readme_lists_every_call() -> None:
     for path in {*REST_PATHS, *NATIVE_CALLS, DOCUMENT_PATH, "/docs"}:
         assert re.search(rf"`(GET|POST) {re.escape(path)}`", README), path
+
+
+def test_the_page_on_bulk_lists_every_call_of_jobs() -> None:
+    page = (ROOT / "docs" / "bulk.md").read_text()
+    calls = [(method, path) for path, methods in BATCH_CALLS.items() for method in methods]
+    for method, path in [*calls, *((method, path) for path, method in TASK_CALLS.items())]:
+        assert f"`{method} {path}`" in page, path
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

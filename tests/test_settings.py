@@ -39,7 +39,16 @@ def test_the_stage_takes_any_letter_case(monkeypatch: pytest.MonkeyPatch, stage:
 
 @pytest.mark.parametrize(
     "name",
-    ["API_KEY", "API_KEYS_FILE", "REDIS_URL", "REDIS_HOST", "MLFLOW_TRACKING_URI", "BENTOML_HOME", "DATABASE_URL"],
+    [
+        "API_KEY",
+        "API_KEYS_FILE",
+        "REDIS_URL",
+        "REDIS_HOST",
+        "MLFLOW_TRACKING_URI",
+        "BENTOML_HOME",
+        "DATABASE_URL",
+        "JOB_SOURCES",
+    ],
 )
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, " ")

@@ -59,21 +59,22 @@ def test_files_are_removed_if_they_are_there(folder: LocalFolder) -> None:
             ask("c")
 
 
+@pytest.mark.parametrize("name", ["x", "x[1]"])
 def test_what_a_killed_writer_left_is_removed_by_the_next_but_not_what_one_is_writing(
-    folder: LocalFolder, tmp_path: Path
+    folder: LocalFolder, tmp_path: Path, name: str
 ) -> None:
     program = (
         "import os, sys\nfrom pathlib import Path\nfrom loan_default.storage import LocalFolder\n"
-        "with LocalFolder(Path(sys.argv[1])).writing('x') as file:\n"
+        "with LocalFolder(Path(sys.argv[1])).writing(sys.argv[2]) as file:\n"
         "    file.write(b'half')\n    os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, tmp_path / "job"], check=False)
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "job", name], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert len(list((tmp_path / "job").glob("x.*.draft"))) == 1
-    with folder.writing("x") as one:
-        assert len(list((tmp_path / "job").glob("x.*.draft"))) == 1
+    assert len(list((tmp_path / "job").glob("*.draft"))) == 1
+    with folder.writing(name) as one:
+        assert len(list((tmp_path / "job").glob("*.draft"))) == 1
         one.write(b"one")
-        folder.write("x", b"two")
-        assert len(list((tmp_path / "job").glob("x.*.draft"))) == 1
-    assert folder.read("x") == b"one"
-    assert [path.name for path in (tmp_path / "job").iterdir()] == ["x"]
+        folder.write(name, b"two")
+        assert len(list((tmp_path / "job").glob("*.draft"))) == 1
+    assert folder.read(name) == b"one"
+    assert [path.name for path in (tmp_path / "job").iterdir()] == [name]

@@ -39,21 +39,24 @@ class Observe:
         routes: the paths that get a label of their own in the metrics.
         in_progress: keeps the calls of this worker; somebody must call its `cancel_overdue` now and then.
         closes_connection: asked at each answer whether the connection is to be closed after it.
+        template_of: what stands for another path in the metrics; None when nothing does.
         log_all: whether what succeeded is logged too, at level DEBUG.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # what is observed, and by which rules
         self,
         app: ASGIApp,
         routes: Iterable[str],
         in_progress: InProgress,
         closes_connection: Callable[[], bool],
+        template_of: Callable[[str], str | None] = lambda _: None,
         log_all: bool = False,
     ) -> None:
         self._app = app
         self._routes = frozenset(routes)
         self._in_progress = in_progress
         self._closes_connection = closes_connection
+        self._template_of = template_of
         self._log_from = 0 if log_all else HTTPStatus.BAD_REQUEST
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         # A random start and a count are as unique as a random id, and a quarter of its price.
@@ -119,7 +122,7 @@ class Observe:
 
     def _count(self, method: str, path: str, status: int, seconds: float) -> None:
         method = method_label(method)
-        route = path if path in self._routes else _UNKNOWN_ROUTE
+        route = path if path in self._routes else self._template_of(path) or _UNKNOWN_ROUTE
         key = (method, route, status)
         counters = self._counters.get(key)
         if counters is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from loan_default.api.bulk.access import JobAccess
 from loan_default.api.in_progress import InProgress
 from loan_default.api.listening import Listening
 from loan_default.api.loaded import Loaded
@@ -32,6 +33,7 @@ class Online:
         self.drift = DriftLink(settings.drift_sampling_rate if settings.drift_watched else 0)
         self.models = Models(settings, source, self.drift.samples)
         self.in_progress = InProgress()
+        self.jobs = JobAccess(settings)
         self.stopping = False
         self._key_ring: KeyRing | None = None
         self.limits = RateLimits(0)
@@ -64,6 +66,7 @@ class Online:
             self._housekeeping.cancel()
         await self.drift.stop()
         await self.limits.close()
+        await asyncio.to_thread(self.jobs.close)
         await asyncio.to_thread(self.log.close)
 
     def keys(self) -> Keys:
@@ -98,6 +101,7 @@ class Online:
 
     def _begin_stop(self) -> None:
         self.stopping = True
+        self.in_progress.end()
         logger.info("Stopping: not ready any more; what is under way is finished")
 
     async def _keep_house(self) -> None:

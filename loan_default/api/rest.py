@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loan_default import metrics
+from loan_default.api.bulk.rest import BatchFace
+from loan_default.api.bulk.routes import BATCH_PATH
 from loan_default.api.call import require_method
 from loan_default.api.envelope import API_PREFIX, Answer, encoded, json_answer, refusal, success
 from loan_default.api.online import Online
@@ -47,10 +49,14 @@ _PAGE_HEADERS = {
 
 
 class RestFace:
-    """Answers the REST calls; everything else goes on to BentoML."""
+    """Answers the REST calls; everything else goes on to BentoML.
 
-    def __init__(self, app: ASGIApp, online: Online) -> None:
+    `batch` answers those of bulk jobs, whose paths hold ids.
+    """
+
+    def __init__(self, app: ASGIApp, online: Online, batch: BatchFace) -> None:
         self._native = app
+        self._batch = batch
         self._online = online
         self._handlers: dict[str, Handler] = {
             "/api/v1/predict": Predict(online).answer,
@@ -70,6 +76,9 @@ class RestFace:
         handler = self._handlers.get(path)
         if handler is None and not path.startswith(API_PREFIX):
             await self._native(scope, receive, send)
+            return
+        if handler is None and path.startswith(BATCH_PATH):
+            await self._batch(scope, receive, send)
             return
         try:
             answer = await self._answer(handler, scope, receive)

@@ -43,12 +43,10 @@ class CsvSource:
         self._read_as = [name or f"\0{i}" for i, name in enumerate(self.headers)]
         self.carried = pa.schema([(name, pa.string()) for name in self.headers if name])
         self._checker: Checker | None = None
-        self._id: int | None = None
 
     def prepare(self, schema: Schema, matched: Matched) -> None:
         """Take what the columns are to be checked by."""
         self._checker = Checker(schema, matched.columns, self._written)
-        self._id = self.headers.index(schema.id) if schema.id in self.headers else None
 
     def pieces(self, most_rows: int) -> Iterator[Piece]:
         """The data, cut into whole records.
@@ -74,9 +72,12 @@ class CsvSource:
             malformed.append(Reject(chunk.first + row.number, "", "", shown(row.text), reason))
             return "skip"
 
-        table = self._parse(chunk.content, on_malformed)
-        if table.num_rows + len(malformed) != chunk.rows:
-            raise BulkInputError(f"The rows after row {chunk.first:,} are not readable as CSV.")
+        try:
+            table = self._parse(chunk.content, on_malformed)
+        except pa.ArrowInvalid:  # whose message may quote a row
+            table = None
+        if table is None or table.num_rows + len(malformed) != chunk.rows:
+            raise BulkInputError(f"Some of the rows after row {chunk.first:,} are not readable as CSV.")
         numbers = np.arange(chunk.first + 1, chunk.first + chunk.rows + 1)
         numbers = np.delete(numbers, [reject.row - chunk.first - 1 for reject in malformed])
         checked = self._checker.check(table, numbers)
@@ -90,24 +91,19 @@ class CsvSource:
         )
 
     def _parse(self, content: bytes, on_malformed: object) -> pa.Table:
-        try:
-            table = pa_csv.read_csv(
-                pa.BufferReader(content),
-                # A chunk in one piece: then each malformed row comes with its number.
-                read_options=pa_csv.ReadOptions(
-                    use_threads=False, block_size=len(content) + 1, column_names=self._read_as
-                ),
-                parse_options=pa_csv.ParseOptions(
-                    delimiter=self._written.separator,
-                    newlines_in_values=b'"' in content,
-                    invalid_row_handler=on_malformed,
-                ),
-                convert_options=pa_csv.ConvertOptions(
-                    column_types=dict.fromkeys(self._read_as, pa.string()), strings_can_be_null=False
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            raise BulkInputError(f"The portfolio is not readable as CSV: {error}") from error
+        table = pa_csv.read_csv(
+            pa.BufferReader(content),
+            # A chunk in one piece: then each malformed row comes with its number.
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(content) + 1, column_names=self._read_as),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=self._written.separator,
+                newlines_in_values=b'"' in content,
+                invalid_row_handler=on_malformed,
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(self._read_as, pa.string()), strings_can_be_null=False
+            ),
+        )
         return table.select([i for i, name in enumerate(self.headers) if name]).cast(self.carried)
 
     def _open(self) -> tuple[list[str], Iterator[bytes]]:

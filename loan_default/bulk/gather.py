@@ -2,7 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
 
 from loan_default.bulk.check import Reject
 from loan_default.bulk.columns import ROW
@@ -17,28 +20,59 @@ class Unusable(Exception):
     """Some parts are damaged or gone; the damaged ones are removed, and all of them must be made again."""
 
 
-def gather(folder: Folder, of: str, count: int, id_header: str | None) -> Tally:
-    """Write results and rejects from `count` parts of the job `of`; returns the sum of their counts.
+class Gathering:
+    """Results and rejects while they are being written.
+
+    Attributes:
+        total: the counts of the parts so far.
+    """
+
+    def __init__(self, folder: Folder, of: str, results: pa.NativeFile, rejects: pa.NativeFile) -> None:
+        self.total = Tally()
+        self._folder, self._of, self._results, self._rejects = folder, of, results, rejects
+        self._joined = Joined()
+        self._usable = True
+
+    def add(self, number: int, made: Part | None) -> Tally:
+        """Copy the part of the next chunk, from the folder when it was not made just now; returns its counts.
+
+        Once one is not usable, only look for others that are not.
+        """
+        part = made or _part(self._folder, self._of, number)
+        self._usable = self._usable and part is not None
+        if part is None or not self._usable:
+            return Tally()
+        self._results.write(self._joined.add(part.results))
+        self._rejects.write(part.rejects)
+        self.total += part.counted.tally
+        return part.counted.tally
+
+    def require_usable(self) -> None:
+        """Raises Unusable when a part was not."""
+        if not self._usable:
+            raise Unusable
+
+    def end(self) -> None:
+        """Write what stands after all parts."""
+        self.require_usable()
+        self._results.write(self._joined.end())
+
+
+@contextmanager
+def gathering(folder: Folder, of: str, id_header: str | None) -> Iterator[Gathering]:
+    """Write results and rejects from the parts of the job `of`; they are there when the context ends without an error.
+
+    The parts are copied while others are still being made: with that the first has more to do than to wait.
 
     Raises:
         Unusable: not all parts are as they were written.
     """
-    joined, total, usable = Joined(), Tally(), True
-    with folder.writing(RESULTS) as out, folder.writing(REJECTS) as refused:
-        out.write(MAGIC)
-        refused.write(rejects_header(id_header))
-        for number in range(count):
-            part = _part(folder, of, number)
-            usable = usable and part is not None
-            if part is None or not usable:
-                continue  # only to find the others that are damaged
-            out.write(joined.add(part.results))
-            refused.write(part.rejects)
-            total += part.counted.tally
-        if not usable:
-            raise Unusable
-        out.write(joined.end())
-    return total
+    with folder.writing(RESULTS) as results, folder.writing(REJECTS) as rejects:
+        results.write(MAGIC)
+        rejects.write(rejects_header(id_header))
+        found = Gathering(folder, of, results, rejects)
+        yield found
+        found.end()
 
 
 def _part(folder: Folder, of: str, number: int) -> Part | None:

@@ -13,10 +13,13 @@ if TYPE_CHECKING:  # at run time with the first portfolio: whoever only reads wh
     from loan_default.bulk.parquet_source import ParquetSource
     from loan_default.bulk.source import TextSource
 
-# Measured: larger chunks are no faster, smaller ones pay more for each part. See benchmarks/bulk.py.
+# Measured with benchmarks/bulk.py: larger chunks are no faster, smaller ones pay more for each part.
 MOST_CHUNK_ROWS = 131_072
-CHUNK_BYTES = 16 << 20
-MOST_JSON_ROWS = 16_384  # an applicant as an object is much larger than as a row
+# Of JSON, where a row is an object, and with reasons, which take a hundred times as long: stopping waits for a chunk.
+MOST_SLOW_ROWS = 16_384
+_CHUNK_BYTES = 16 << 20
+# A small portfolio is cut smaller, so that all threads have something to do to the end.
+_LEAST_CHUNKS, _LEAST_CHUNK_ROWS = 16, 16_384
 
 
 class Inspected(Stored):
@@ -76,7 +79,7 @@ def inspect(  # noqa: PLR0913  # what a caller may say of a portfolio
         written=written,
         rows=rows,
         reasons=reasons,
-        chunk_rows=_chunk_rows(written, rows, text_bytes),
+        chunk_rows=_chunk_rows(rows, text_bytes, slow=reasons or written.kind == "json"),
         source_bytes=info.size,
         source_mtime_ns=info.mtime_ns,
     )
@@ -116,7 +119,8 @@ def _require_few(rows: int, most_rows: int) -> None:
         raise BulkInputError(f"The portfolio has more than {most_rows:,} rows; split it.")
 
 
-def _chunk_rows(written: Written, rows: int, size: int) -> int:
+def _chunk_rows(rows: int, size: int, *, slow: bool) -> int:
     """Fewer rows a chunk when they are wide, so that the chunks in memory at once stay small."""
-    most = MOST_JSON_ROWS if written.kind == "json" else MOST_CHUNK_ROWS
-    return max(1, min(most, CHUNK_BYTES * rows // max(size, 1)))
+    most = MOST_SLOW_ROWS if slow else MOST_CHUNK_ROWS
+    enough = max(_LEAST_CHUNK_ROWS, rows // _LEAST_CHUNKS)
+    return max(1, min(most, enough, _CHUNK_BYTES * rows // max(size, 1)))

@@ -1,8 +1,10 @@
 """Scores a file on this machine into another file beside a work folder, which a later start goes on from."""
 
+import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,14 +75,35 @@ class LocalJob:
         """Where the figures go."""
         return self.output.with_suffix(".summary.json")
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the work folder, so that no other run is at it; the kernel lets go of it when the process dies.
+
+        Raises:
+            BulkInputError: another run is at it, or the output is not one to write.
+        """
+        if self.output.suffix not in _FORMATS:
+            raise BulkInputError(f"The output must end in {', '.join(_FORMATS)}: {self.output.name} does not.")
+        if self.output.resolve() == self.source.resolve():
+            raise BulkInputError("The output must be another file than the portfolio.")
+        self.work_folder.mkdir(parents=True, exist_ok=True)
+        held = os.open(self.work_folder, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise BulkInputError(f"Another run is writing {self.output.name}: wait for it.") from None
+        finally:
+            os.close(held)
+            with suppress(OSError):  # it stays as long as there is something in it
+                self.work_folder.rmdir()
+
     def prepare(self) -> Inspected:
         """Look at the source, or find what an earlier start found.
 
         Raises:
             BulkInputError: the source cannot be scored, or the work folder was made for something else.
         """
-        if self.output.suffix not in _FORMATS:
-            raise BulkInputError(f"The output must end in {', '.join(_FORMATS)}: {self.output.name} does not.")
         folder = LocalFolder(self.work_folder)
         try:
             job = _Job.model_validate_json(folder.read(_JOB))
@@ -114,6 +137,8 @@ class LocalJob:
         return summary
 
     def _first_look(self, folder: LocalFolder) -> Inspected:
+        for name in folder.names():  # what a removal left that was interrupted
+            folder.remove(name)
         inspected = inspect(self._place(), self.model.schema, self.written, most_rows=2**63 - 1, reasons=self.reasons)
         job = _Job(
             source=str(self.source.resolve()),

@@ -57,12 +57,12 @@ def number(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def pack(results: memoryview, rejects: bytes, counted: Counted) -> list[bytes | memoryview]:
+def pack(part: Part) -> list[bytes | memoryview]:
     """The content of a part's file, to be written one after another."""
-    counts = counted.model_dump_json().encode()
-    checksum = zlib.crc32(rejects, zlib.crc32(results))
-    end = _END.pack(len(results), len(rejects), len(counts), zlib.crc32(counts), checksum, _MAGIC)
-    return [results, rejects, counts, end]
+    counts = part.counted.model_dump_json().encode()
+    checksum = zlib.crc32(part.rejects, zlib.crc32(part.results))
+    end = _END.pack(len(part.results), len(part.rejects), len(counts), zlib.crc32(counts), checksum, _MAGIC)
+    return [part.results, part.rejects, counts, end]
 
 
 def read_counted(place: Place, of: str, number: int) -> Counted:

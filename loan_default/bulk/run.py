@@ -5,22 +5,22 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from loan_default.bulk import part
 from loan_default.bulk.clock import CLOCK, Clock
 from loan_default.bulk.files import REJECTS, RESULTS, SUMMARY
-from loan_default.bulk.gather import Unusable, gather, rejects_lines
+from loan_default.bulk.gather import Unusable, gathering, rejects_lines
 from loan_default.bulk.opening import CHANGED, open_source, require_unchanged
 from loan_default.bulk.order import BulkOrder
 from loan_default.bulk.progress import Progress, Stage
 from loan_default.bulk.score import ScoreChunk
 from loan_default.bulk.source import Chunk, Source
 from loan_default.bulk.summary import Summary
-from loan_default.bulk.tally import BANDS, DriftWatch, Tally
+from loan_default.bulk.tally import DriftWatch, Tally, summarized
 from loan_default.errors import BulkInputError
 from loan_default.model import LoanModel
 from loan_default.storage import Folder, Place
@@ -29,6 +29,10 @@ from loan_default.storage import Folder, Place
 _TRIES = 4
 
 __all__ = ["REJECTS", "RESULTS", "SUMMARY", "Stopped", "Work", "run"]
+
+# What is waited for where there is nothing to wait for.
+_NOTHING: Future[part.Part | None] = Future()
+_NOTHING.set_result(None)
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,8 @@ class _Run:
             summary = self._finished()
             if summary is not None:
                 break
-            self._rows = self._rejected = self._chunks = 0
             with suppress(Unusable):  # then their chunks are scored again
-                self._gather(self._score())
+                self._summarize(self._score())
         else:
             raise OSError(errno.EIO, "what was written cannot be read back")
         self._remove_parts()
@@ -105,91 +108,84 @@ class _Run:
         self._rows, self._rejected = summary.rows, summary.rejected
         return summary
 
-    def _score(self) -> int:
-        """Make the parts that are not there yet; returns how many there are."""
+    def _score(self) -> Tally:
+        """Make the parts that are not there yet, and results and rejects of all of them; returns all counts."""
         work = self._work
         require_unchanged(work.source, work.order)
         source, _ = open_source(work.source, work.order.written, work.model.schema, reasons=work.order.reasons)
         done = self._whole_parts()
-        make = self._maker(source)
+        self._rows = self._rejected = self._chunks = 0
         self._tell("scoring")
-        waiting: deque[Future[Tally]] = deque()
-        with ThreadPoolExecutor(work.threads, "chunk") as pool:
+        self._stop_if_asked()
+        with (
+            gathering(work.folder, self._of, _id_header(work, source)) as found,
+            closing(self._parts(source, done)) as parts,  # its threads end here, whatever goes wrong
+        ):
+            for made in parts:
+                self._count(found.add(self._chunks, made))
+                self._stop_if_asked()
+            found.require_usable()
+            if self._rows != work.order.rows:
+                raise BulkInputError(CHANGED)
+            self._tell("writing")
+        return found.total
+
+    def _parts(self, source: Source, done: Container[int]) -> Generator[part.Part | None, None, None]:
+        """The parts of all chunks in order, each when it is kept; None for what an earlier start has kept."""
+        make = self._maker(source)
+        waiting: deque[Future[part.Part | None]] = deque()
+        with ThreadPoolExecutor(self._work.threads, "chunk") as pool:
             try:
-                for chunk in source.chunks(work.order.chunk_rows, done):
-                    if self._stop():
-                        raise Stopped
-                    if chunk.number in done:
-                        self._count(done[chunk.number])
-                        continue
-                    waiting.append(pool.submit(make, chunk))
+                for chunk in source.chunks(self._work.order.chunk_rows, done):
+                    waiting.append(_NOTHING if chunk.number in done else pool.submit(make, chunk))
                     # Those that are worked on, and one that is ready for whoever is free first.
-                    while len(waiting) > work.threads:
-                        self._count(waiting.popleft().result())
-                for future in waiting:
-                    self._count(future.result())
+                    while len(waiting) > self._work.threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
             finally:
                 for future in waiting:
                     future.cancel()
-        if self._rows != work.order.rows:
-            raise BulkInputError(CHANGED)
-        return self._chunks
 
-    def _maker(self, source: Source) -> Callable[[Chunk], Tally]:
+    def _maker(self, source: Source) -> Callable[[Chunk], part.Part]:
         work = self._work
         score = ScoreChunk(work.model, work.model_version, source.carried, reasons=work.order.reasons, watch=work.watch)
         id_header = _id_header(work, source)
 
-        def make(chunk: Chunk) -> Tally:
+        def make(chunk: Chunk) -> part.Part:
             checked = source.check(chunk)
             results, tally = score(checked)
             counted = part.Counted(of=self._of, number=chunk.number, tally=tally)
+            made = part.Part(results, memoryview(rejects_lines(checked.rejects, id_header)), counted)
             with work.folder.writing(part.name(chunk.number)) as file:
-                for content in part.pack(results, rejects_lines(checked.rejects, id_header), counted):
+                for content in part.pack(made):
                     file.write(content)
-            return tally
+            return made
 
-        self._id_header = id_header
         return make
 
-    def _whole_parts(self) -> dict[int, Tally]:
-        """The counts of the parts that an earlier start has left; damaged ones are removed."""
-        found: dict[int, Tally] = {}
-        for name in sorted(self._work.folder.names()):
+    def _whole_parts(self) -> set[int]:
+        """The chunks whose parts an earlier start has left; damaged ones are removed."""
+        found: set[int] = set()
+        for name in self._work.folder.names():
             number = part.number(name)
             if number is None:
                 continue
             try:
-                found[number] = part.read_counted(self._work.folder.place(name), self._of, number).tally
+                part.read_counted(self._work.folder.place(name), self._of, number)
             except part.Damaged:
                 self._work.folder.remove(name)
+            else:
+                found.add(number)
         return found
 
-    def _gather(self, count: int) -> None:
-        """Write the files of a finished job, the summary last; it is what says that the job is finished."""
-        if self._stop():
-            raise Stopped
-        self._tell("writing")
-        folder, about = self._work.folder, self._work.model.about
-        total = gather(folder, self._of, count, self._id_header)
-        watch = self._work.watch
-        summary = Summary(
-            rows=total.rows,
-            scored=total.scored,
-            rejected=total.rejected,
-            bands=dict(zip(BANDS, total.bands, strict=True)),
-            declined=total.bands[-1],
-            mean_pd=total.mean_pd,
-            pd_quantiles=total.pd_quantiles,
-            pd_histogram=total.pd_histogram,
-            rejects_by_reason=total.rejects_by_reason,
-            unknown_categories=total.unknown_categories,
-            drift=None if watch is None else watch.drift(total.watched),
-            model_version=self._work.model_version,
-            model_run_id=about.run_id,
-            seconds=self._clock.seconds(),
-        )
-        folder.write(SUMMARY, summary.model_dump_json(indent=2).encode())
+    def _summarize(self, total: Tally) -> None:
+        """Write the summary, last of all files: it is what says that the job is finished."""
+        work = self._work
+        drift = None if work.watch is None else work.watch.drift(total.watched)
+        run_id = work.model.about.run_id
+        summary = summarized(total, drift, work.model_version, run_id, self._clock.seconds())
+        work.folder.write(SUMMARY, summary.model_dump_json(indent=2).encode())
 
     def _remove_parts(self) -> None:
         folder = self._work.folder
@@ -204,6 +200,10 @@ class _Run:
         self._chunks += 1
         self._clock.keep()
         self._tell("scoring")
+
+    def _stop_if_asked(self) -> None:
+        if self._stop():
+            raise Stopped
 
     def _tell(self, stage: Stage) -> None:
         self._told(

@@ -77,5 +77,7 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     return {
         "compression": {field.name: "none" if field.name in numbers else "snappy" for field in schema},
         "use_dictionary": [field.name for field in schema if pa.types.is_dictionary(field.type)],
+        # By which a reader skips what it does not look for.
+        "write_statistics": [ROW, PROBABILITY],
         "column_encoding": dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
     }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from loan_default.bulk.check import Checked
+from loan_default.bulk.summary import Summary
 from loan_default.decision import Band, Decision, Stored
 from loan_default.psi import Drift
 
@@ -102,6 +103,28 @@ class Tally(Stored):
         upto = np.cumsum(self.pd_histogram)
         places = {share: int(np.searchsorted(upto, share * self.scored)) for share in _QUANTILES}
         return {str(share): (place + 1) / _BINS for share, place in places.items()} if self.scored else {}
+
+
+def summarized(
+    total: Tally, drift: dict[str, Drift] | None, model_version: str, run_id: str, seconds: float
+) -> Summary:
+    """The summary of a job, from the counts of all its chunks."""
+    return Summary(
+        rows=total.rows,
+        scored=total.scored,
+        rejected=total.rejected,
+        bands=dict(zip(BANDS, total.bands, strict=True)),
+        declined=total.bands[-1],
+        mean_pd=total.mean_pd,
+        pd_quantiles=total.pd_quantiles,
+        pd_histogram=total.pd_histogram,
+        rejects_by_reason=total.rejects_by_reason,
+        unknown_categories=total.unknown_categories,
+        drift=drift,
+        model_version=model_version,
+        model_run_id=run_id,
+        seconds=seconds,
+    )
 
 
 def band_codes(pd: NDArray[np.float64], decision: Decision) -> NDArray[np.int8]:

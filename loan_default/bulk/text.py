@@ -3,6 +3,7 @@
 import codecs
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from loan_default.errors import BulkInputError
 from loan_default.storage import Place
@@ -63,13 +64,15 @@ def _unpacked(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)(errors="strict")
-    seen = 0
+    decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
+    seen, at_start = 0, True
     try:
-        for block in blocks:
-            yield decoder.decode(block).encode()
+        for block in chain(blocks, [b""]):
+            text = decoder.decode(block, final=not block)
+            if at_start and text:
+                text, at_start = text.removeprefix("\ufeff"), False
+            yield text.encode()
             seen += len(block)
-        yield decoder.decode(b"", final=True).encode()
     except (UnicodeError, ValueError) as error:
         place = getattr(error, "start", 0) + seen
         raise NotInEncoding(

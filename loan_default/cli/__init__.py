@@ -7,11 +7,13 @@ import typer
 from loan_default import __version__
 from loan_default.cli.decisions import decision, erase
 from loan_default.cli.drift import drift_app
+from loan_default.cli.jobs import jobs_app
 from loan_default.cli.keys import key_app
 from loan_default.cli.models import evaluate, history, promote, reproduce, rollback
 from loan_default.cli.run import build, serve, train
 from loan_default.cli.schema import schema_app
 from loan_default.cli.score import score
+from loan_default.cli.worker import worker
 
 app = typer.Typer(
     help="Train, serve and watch a loan-default model.",
@@ -19,11 +21,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (train, serve, build, score, promote, rollback, history, evaluate, reproduce, decision, erase):
+for _command in (train, serve, build, score, worker, promote, rollback, history, evaluate, reproduce, decision, erase):
     app.command()(_command)
 app.add_typer(schema_app, name="schema")
 app.add_typer(key_app, name="key")
 app.add_typer(drift_app, name="drift")
+app.add_typer(jobs_app, name="jobs")
 
 
 @app.callback(invoke_without_command=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from loan_default.bulk.file_name import written_by_name
 from loan_default.bulk.order import SourceKind, Written
 from loan_default.errors import BulkInputError
 from loan_default.schema.declaration import CsvFormat
@@ -20,16 +21,6 @@ KindOption = Annotated[
 SeparatorOption = Annotated[str | None, typer.Option(help="Of a CSV. Default: found, and said.")]
 DecimalOption = Annotated[str | None, typer.Option(help="Decimal mark of a CSV. Default: as declared.")]
 EncodingOption = Annotated[str | None, typer.Option(help="Of a CSV. Default: found, and said.")]
-
-_KINDS: dict[str, SourceKind] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
 
 
 def said(separator: str | None, decimal: str | None, encoding: str | None) -> dict[str, str]:
@@ -50,17 +41,15 @@ def written_as(portfolio: Path, kind: SourceKind | None, stated: Mapping[str, st
     Raises:
         BulkInputError: the kind does not follow from the name, or an option is none of its values.
     """
-    name = portfolio.name.lower()
-    gzipped = name.endswith(".gz")
-    kind = kind or _KINDS.get(Path(name.removesuffix(".gz")).suffix)
-    if kind is None:
+    by_name = written_by_name(portfolio.name, kind)
+    if by_name is None:
         raise BulkInputError(f"What {portfolio.name} is does not follow from its name: say it with --format.")
     if not stated:
-        return Written(kind=kind, gzipped=gzipped)
+        return by_name
     try:
         # A tab is hard to type.
         typed = {key: value.replace("\\t", "\t") for key, value in stated.items()}
-        return Written(kind=kind, gzipped=gzipped, csv=CsvFormat.model_validate(declared.model_dump() | typed))
+        return by_name.model_copy(update={"csv": CsvFormat.model_validate(declared.model_dump() | typed)})
     except ValidationError as error:
         problem = error.errors()[0]
         raise BulkInputError(f"--{problem['loc'][0] if problem['loc'] else 'separator'}: {problem['msg']}.") from None

@@ -96,7 +96,7 @@ def _score(asked: _Asked, stage: Stage) -> None:
 def _scored(job: "LocalJob", *, quiet: bool) -> Summary:
     from loan_default.bulk.run import Stopped
 
-    with _stopping() as stop:
+    with job.alone(), _stopping() as stop:
         inspected = job.prepare()
         if not quiet:
             for note in inspected.notes:
@@ -111,10 +111,13 @@ def _scored(job: "LocalJob", *, quiet: bool) -> Summary:
 def _stopping() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM end the work after the chunks that are being scored."""
     asked: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: asked.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+
+    def ask(number: int, _: object) -> None:
+        if asked:  # who asks twice does not want to wait for the chunks
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(asked)
     finally:

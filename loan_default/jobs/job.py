@@ -1,10 +1,13 @@
 """A job: what was asked, by whom, and how it stands."""
 
+import re
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from loan_default.bulk.inspect import Inspected
 from loan_default.decision import Stored
+
+JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE", "CANCELLED"]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from loan_default.errors import MissingScope
+from loan_default.metrics import KEY_REFUSALS
 
 KeyScope = Literal["score", "operate"]
 SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
@@ -27,12 +28,13 @@ class Caller:
 
 
 def require_scope(scope: Mapping[str, Any], needed: KeyScope) -> Caller:
-    """The caller of this ASGI call, which must hold the scope `needed`.
+    """The caller of this ASGI call, which must hold the scope `needed`; a refusal is counted.
 
     Raises:
         MissingScope: names the scope that is needed.
     """
     caller: Caller | None = scope.get(CALLER)
     if caller is None or needed not in caller.scopes:
+        KEY_REFUSALS.labels("scope").inc()
         raise MissingScope(needed)
     return caller

@@ -30,7 +30,8 @@ class KeyRequired:
         app: what answers calls that are let through.
         keys: gives the keys that are valid now.
         render: answers the other calls.
-        scopes: the scope that a path needs; None stands for any. A path that is not named needs `score`.
+        scopes: the scope that a path needs; None stands for any.
+        scope_of_others: the same for a path that is not named there; `score` by default.
         open_paths: further paths that need no key.
         failed_per_minute: how many wrong keys an address may send within a minute; 0 switches the limit off.
     """
@@ -41,6 +42,7 @@ class KeyRequired:
         keys: Callable[[], Keys],
         render: ErrorRenderer,
         scopes: Mapping[str, KeyScope | None] | None = None,
+        scope_of_others: Callable[[str], KeyScope | None] = lambda _: "score",
         open_paths: Iterable[str] = (),
         failed_per_minute: int = 20,
     ) -> None:
@@ -48,6 +50,7 @@ class KeyRequired:
         self._keys = keys
         self._render = render
         self._scopes = dict(scopes or {})
+        self._scope_of_others = scope_of_others
         self._open = OPEN_PATHS | frozenset(open_paths)
         self._attempts = FailedAttempts(failed_per_minute)
 
@@ -63,7 +66,8 @@ class KeyRequired:
                 if caller is None or not self._attempts.admits(address, caller.key_id):
                     await self._render(self._refusal(key, address), scope, receive, send)
                     return
-                needed = self._scopes.get(path, "score")
+                scopes = self._scopes
+                needed = scopes[path] if path in scopes else self._scope_of_others(path)
                 if needed is not None and needed not in caller.scopes:
                     await self._render(_missing_scope(needed), scope, receive, send)
                     return

@@ -7,12 +7,15 @@ import jsonschema_rs
 import pytest
 from face import KEY, Face
 
+from loan_default.api.bulk.portfolios import MAX_JSON_BYTES
+from loan_default.api.bulk.routes import BATCH_PATH, FILE_PATH, JOB_PATH
 from loan_default.api.native import MAX_LIST_BYTES
 from loan_default.schema.one_applicant import MAX_APPLICANT_BYTES
 from loan_default.served import Served
 from loan_default.settings import Settings
 
 REST, NATIVE = "/api/v1/predict", "/predict"
+NO_JOB = JOB_PATH.replace("{job_id}", "0" * 32)
 JSON = {"content-type": "application/json"}
 SENT = {**KEY, **JSON}
 
@@ -69,6 +72,37 @@ def test_a_refusal_is_as_described(face: Face, status: int, path: str, sent: dic
     answer = face.call("POST", path, headers=sent, content=content)
     assert answer.status_code == status
     assert holds(document(face), "POST", path, answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path", "template", "sent", "content"),
+    [
+        (401, "GET", BATCH_PATH, BATCH_PATH, {}, b""),
+        (404, "GET", NO_JOB, JOB_PATH, SENT, b""),
+        (404, "DELETE", NO_JOB, JOB_PATH, SENT, b""),
+        (404, "GET", f"{NO_JOB}/results", f"{JOB_PATH}/results", SENT, b""),
+        (404, "POST", f"{NO_JOB}/retry", f"{JOB_PATH}/retry", SENT, b""),
+        (405, "PUT", NO_JOB, JOB_PATH, SENT, b""),
+        (422, "GET", f"{NO_JOB}/results?format=xml", f"{JOB_PATH}/results", SENT, b""),
+        (413, "POST", BATCH_PATH, BATCH_PATH, SENT, b" " * (MAX_JSON_BYTES + 1)),
+        (415, "POST", BATCH_PATH, BATCH_PATH, KEY, b"{}"),
+        (422, "POST", BATCH_PATH, BATCH_PATH, SENT, b"{}"),
+        (415, "POST", FILE_PATH, FILE_PATH, KEY, b""),
+        (422, "POST", FILE_PATH, FILE_PATH, SENT, b'{"uri": "/etc/passwd"}'),
+        (422, "POST", FILE_PATH, FILE_PATH, {**SENT, "idempotency-key": "a b"}, b'{"uri": "/"}'),
+        (415, "POST", "/score/submit", "/score/submit", KEY, b""),
+        (400, "POST", "/score/submit", "/score/submit", SENT, b"{}"),
+        (400, "GET", "/score/status", "/score/status", SENT, b""),
+        (404, "GET", f"/score/get?task_id={'0' * 32}", "/score/get", SENT, b""),
+    ],
+)
+def test_a_refusal_of_jobs_is_as_described(  # noqa: PLR0913, PLR0917  # a call and what is expected of it
+    face: Face, status: int, method: str, path: str, template: str, sent: dict[str, str], content: bytes
+) -> None:
+    answer = face.call(method, path, headers=sent, content=content)
+    assert answer.status_code == status, answer.text
+    assert holds(document(face), method, template, answer)
+    face.online.jobs.close()
 
 
 @pytest.mark.parametrize("path", [REST, NATIVE])

@@ -9,6 +9,7 @@ import pytest
 import schemathesis
 from installation import Installation
 
+from loan_default.api.bulk.routes import BATCH_CALLS, TASK_CALLS
 from loan_default.api.docs_page import DOCS_PATHS, OPEN_DOCS_PATHS
 from loan_default.api.native_calls import NATIVE_CALLS
 from loan_default.api.openapi import document
@@ -69,7 +70,13 @@ def test_every_reference_leads_somewhere(described_default: dict[str, Any]) -> N
 
 
 def test_every_path_of_both_faces_is_described_and_no_other(described_default: dict[str, Any]) -> None:
-    assert set(described_default["paths"]) == {*REST_PATHS, *NATIVE_CALLS, *DOCS_PATHS} - FILES
+    calls = {*REST_PATHS, *BATCH_CALLS, *NATIVE_CALLS, *TASK_CALLS, *DOCS_PATHS}
+    assert set(described_default["paths"]) == calls - FILES
+
+
+def test_every_method_of_a_job_is_described_and_no_other(described_default: dict[str, Any]) -> None:
+    for path, methods in {**BATCH_CALLS, **{path: (method,) for path, method in TASK_CALLS.items()}}.items():
+        assert set(described_default["paths"][path]) == {method.lower() for method in methods}
 
 
 def test_the_calls_that_reach_bentoml_are_its_own(described_default: dict[str, Any]) -> None:
@@ -93,13 +100,15 @@ def test_every_code_that_callers_can_get_is_there_under_its_status(described_def
         for path, operation in operations(described_default)
         if path.startswith("/api/")
         for status, answer in operation["responses"].items()
+        if int(status) >= 400
     ]
     parts = described_default["components"]["responses"]
     answers += [("404", parts["NotFound"]), ("405", parts["MethodNotAllowed"])]
     named = {
         (int(status), code)
         for status, answer in answers
-        for code in answer["content"]["application/json"]["schema"]["properties"].get("error", {}).get("enum", [])
+        for content in answer["content"].values()
+        for code in content["schema"].get("properties", {}).get("error", {}).get("enum", [])
     }
     assert named == {(int(error.status), error.code) for error in errors(LoanDefaultError)}
 
@@ -164,6 +173,26 @@ print(json.dumps([of["paths"]["/predict"]["post"]["requestBody"]["content"] for 
     lists = [content["application/json"]["schema"]["properties"]["applications"] for content in (ours, theirs)]
     lists[1].pop("title")
     assert lists[0] == lists[1]
+
+
+def test_bentoml_describes_the_same_task(installation_without_model: Installation) -> None:
+    code = """
+import json, service
+from loan_default.api.openapi import document
+models = service._online.models
+ours = document(models.applicant_model, models.schema.example, service.MAX_LIST)["paths"]
+task = service.LoanDefault.apis["score"].schema()
+taken = ours["/score/submit"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+ours_too = sorted(path for path in ours if path.startswith("/score"))
+theirs = sorted(path for path in service.LoanDefault.openapi_spec.asdict()["paths"] if path.startswith("/score/"))
+print(json.dumps([task, taken, ours_too, theirs]))
+"""
+    task, ours, paths, theirs = json.loads(installation_without_model.python(code).splitlines()[-1])
+    assert task["is_task"]
+    assert task["output"]["type"] == "file"
+    assert list(task["input"]["properties"]) == list(ours["properties"])
+    assert task["input"]["required"] == ours["required"] == ["portfolio"]
+    assert paths == theirs
 
 
 @pytest.fixture

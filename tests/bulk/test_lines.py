@@ -19,13 +19,16 @@ def blocks(text: bytes, size: int) -> list[bytes]:
 
 def parsed(content: bytes) -> tuple[list[tuple[str, ...]], int]:
     """pyarrow's own reading: the rows of two fields, and how many others there are."""
-    others = []
+    others: list[str] = []
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        others.append(row.text)
+        return "skip"
+
     table = pa_csv.read_csv(
         pa.BufferReader(content),
         read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(content) + 1, column_names=["x", "y"]),
-        parse_options=pa_csv.ParseOptions(
-            newlines_in_values=True, invalid_row_handler=lambda row: others.append(row) or "skip"
-        ),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         convert_options=pa_csv.ConvertOptions(column_types={"x": pa.string(), "y": pa.string()}),
     )
     return list(zip(table["x"].to_pylist(), table["y"].to_pylist(), strict=True)), len(others)

@@ -119,6 +119,8 @@ def test_the_first_live_samples_are_the_reference_where_asked_for_or_there_is_no
     monitor.introduce(introduction(loan_model, with_reference=with_reference), 0.0)
     applicants = richer(dataset.applicants)  # other than in training, and that is the norm here
     monitor.take(batch(loan_model, drawn(applicants, 700, 1)), 1.0)
+    assert list(settings.drift.rglob("gathering.npy"))
+    assert settings.drift.stat().st_mode & 0o077 == 0  # for its owner alone
     monitor.check(2.0)
     assert monitor.verdict().status == "gathering"
     monitor.take(batch(loan_model, drawn(applicants, 700, 2)), 3.0)

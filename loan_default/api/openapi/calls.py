@@ -7,7 +7,7 @@ from loan_default.api.openapi.shapes import LIMITS, SAFE, Node, Shapes, answer, 
 # Of (method, path).
 Calls = dict[tuple[str, str], Node]
 
-_REQUEST_ID: Node = {
+REQUEST_ID: Node = {
     "name": "X-Request-ID",
     "in": "header",
     "description": "An id of yours for this request; one that is not 1 to 64 of A-Z, a-z, 0-9, . _ : - is replaced.",
@@ -20,7 +20,7 @@ _CALLERS_HEADERS: list[Node] = [
         "description": "Your own reference of the applicant, for looking up and erasing decisions.",
         "schema": {"type": "string", "pattern": SAFE},
     },
-    _REQUEST_ID,
+    REQUEST_ID,
 ]
 
 
@@ -45,14 +45,14 @@ def rest_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
                 },
                 *_CALLERS_HEADERS,
             ],
-            "requestBody": _body(shapes.named("Applicant"), "The declaration's example", example),
+            "requestBody": body(shapes.named("Applicant"), "The declaration's example", example),
             "responses": {"200": scored},
         },
         ("get", "/api/v1/model/info"): {
             "tags": ["REST"],
             "operationId": "model_info",
             "summary": "Which model answers",
-            "parameters": [_REQUEST_ID],
+            "parameters": [REQUEST_ID],
             "responses": {"200": answer(200, "The model that answers predictions.", info)},
         },
         ("post", "/api/v1/model/reload"): {
@@ -61,7 +61,7 @@ def rest_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
             "summary": "Take up a newly promoted version",
             "description": "Needs a key with the scope `operate`. No call is interrupted; when the new version cannot "
             "take over, the present one goes on answering.",
-            "parameters": [_REQUEST_ID],
+            "parameters": [REQUEST_ID],
             "responses": {"200": answer(200, "The model that answers predictions from now on.", info)},
         },
         ("get", "/api/v1/drift"): {
@@ -69,7 +69,7 @@ def rest_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
             "operationId": "drift",
             "summary": "Whether the applicants have changed",
             "description": "Needs a key with the scope `operate`.",
-            "parameters": [_REQUEST_ID],
+            "parameters": [REQUEST_ID],
             "responses": {"200": answer(200, "The drift monitor's verdict.", shapes.success("Verdict"))},
         },
         ("get", "/api/v1/drift/report"): {
@@ -77,7 +77,7 @@ def rest_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
             "operationId": "drift_report",
             "summary": "The same as a page for people",
             "description": "Needs a key with the scope `operate`.",
-            "parameters": [_REQUEST_ID],
+            "parameters": [REQUEST_ID],
             "responses": {"200": answer(200, "A page that loads nothing.", {"type": "string"}, "text/html")},
         },
     }
@@ -107,7 +107,7 @@ def native_calls(shapes: Shapes, example: Mapping[str, object], most: int) -> Ca
             "description": f"1 to {most:,} applicants, scored together with those of other callers. An applicant who "
             "cannot be scored gets a refusal in the same place of the list; the others are scored.",
             "parameters": _CALLERS_HEADERS,
-            "requestBody": _body(request, "The declaration's example, alone in a list", {"applications": [example]}),
+            "requestBody": body(request, "The declaration's example, alone in a list", {"applications": [example]}),
             "responses": {"200": scored},
         },
         ("get", "/schema.json"): _described("BentoML", "schema_json", "What BentoML's clients ask for first"),
@@ -139,7 +139,7 @@ def operations(shapes: Shapes) -> Calls:
 
 def _open(name: str, summary: str, responses: Node) -> Node:
     """A call that needs no key."""
-    parameters = [_REQUEST_ID]
+    parameters = [REQUEST_ID]
     return {
         "tags": ["Operations"],
         "operationId": name,
@@ -157,11 +157,12 @@ def _described(tag: str, name: str, summary: str) -> Node:
         "tags": [tag],
         "operationId": name,
         "summary": summary,
-        "parameters": [_REQUEST_ID],
+        "parameters": [REQUEST_ID],
         "responses": responses,
     }
 
 
-def _body(schema: Node, summary: str, example: object) -> Node:
+def body(schema: Node, summary: str, example: object) -> Node:
+    """A JSON body that a call needs."""
     content = {"schema": schema, "examples": {"declared": {"summary": summary, "value": example}}}
     return {"required": True, "content": {"application/json": content}}

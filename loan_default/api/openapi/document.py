@@ -1,6 +1,7 @@
 """The document as a whole, and which statuses each call may answer with: what it answers beyond them is a mistake.
 
-404 and 405 stand in the components alone, because no call that is described here answers so.
+405 stands in the components alone, because no call that is described here answers so; 404 stands there too, for paths
+that are no call.
 """
 
 import json
@@ -9,8 +10,10 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from loan_default import __version__
+from loan_default.api.bulk.routes import BATCH_PATH, FILE_PATH, JOB_PATH, TASK_PATH
 from loan_default.api.models import Models
 from loan_default.api.openapi.calls import native_calls, operations, rest_calls
+from loan_default.api.openapi.jobs import batch_calls, task_calls
 from loan_default.api.openapi.shapes import HEADERS, Node, Shapes
 from loan_default.schema import Schema
 
@@ -27,6 +30,20 @@ STATUSES: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("get", "/api/v1/drift"): _KEY,
     ("get", "/api/v1/drift/report"): _KEY,
     ("post", "/predict"): (*_KEY, *_BODY, 400),
+    ("get", BATCH_PATH): (*_KEY, 422),
+    ("post", BATCH_PATH): (*_KEY, *_BODY, 409, 422),
+    ("post", FILE_PATH): (*_KEY, *_BODY, 409, 422),
+    ("get", JOB_PATH): (*_KEY, 404, 422),
+    ("delete", JOB_PATH): (*_KEY, 404, 409, 422),
+    ("get", f"{JOB_PATH}/results"): (*_KEY, 404, 409, 422),
+    ("get", f"{JOB_PATH}/rejects"): (*_KEY, 404, 409, 422),
+    ("get", f"{JOB_PATH}/summary"): (*_KEY, 404, 409, 422),
+    ("post", f"{JOB_PATH}/retry"): (*_KEY, 404, 409, 422),
+    ("post", f"{TASK_PATH}/submit"): (*_KEY, *_BODY, 400, 409),
+    ("get", f"{TASK_PATH}/status"): (*_KEY, 400, 404),
+    ("get", f"{TASK_PATH}/get"): (*_KEY, 400, 404, 409),
+    ("post", f"{TASK_PATH}/retry"): (*_KEY, 400, 404, 409),
+    ("put", f"{TASK_PATH}/cancel"): (*_KEY, 400, 404, 409),
     ("get", "/schema.json"): _KEY,
     ("get", "/docs.json"): _KEY,
     ("get", "/openapi.json"): _KEY,
@@ -40,7 +57,8 @@ STATUSES: Mapping[tuple[str, str], tuple[int, ...]] = {
 
 _TAGS = {
     "REST": "One envelope for answers, one for errors.",
-    "BentoML": "What BentoML's own clients call: lists in, lists out, and BentoML's shape of errors.",
+    "Bulk": "Whole portfolios: handed in, followed, fetched. A job belongs to the key that made it.",
+    "BentoML": "What BentoML's own clients call: lists in, lists out, tasks, and BentoML's shape of errors.",
     "Operations": "For probes, Prometheus and people.",
 }
 
@@ -73,7 +91,13 @@ def document(applicant: type[BaseModel], example: Mapping[str, object], most: in
         most: the longest list that BentoML's face takes.
     """
     shapes = Shapes(applicant)
-    calls = {**rest_calls(shapes, example), **native_calls(shapes, example, most), **operations(shapes)}
+    calls = {
+        **rest_calls(shapes, example),
+        **batch_calls(shapes, example),
+        **native_calls(shapes, example, most),
+        **task_calls(shapes, example),
+        **operations(shapes),
+    }
     paths: Node = {}
     for (method, path), operation in calls.items():
         paths.setdefault(path, {})[method] = operation | {"responses": _answers(shapes, method, path, operation, most)}

@@ -22,20 +22,23 @@ Node = dict[str, Any]
 SAFE = f"^{SAFE_NAME}$"
 
 _SAID = {
-    400: "The body is not a list of 1 to {most} applicants, or not JSON; or a header is not as described.",
+    400: "The body, a header or a parameter is not as described (a list has 1 to {most} applicants); or a task is not "
+    "completed yet.",
     401: "No API key was sent.",
     403: "The API key is not valid here, or not for this call.",
-    404: "There is no such call.",
+    404: "There is no such call, or no job of this id that this key may see.",
     405: "The call does not take this method; `Allow` says which it takes.",
     408: "The call was not received and answered in time.",
-    409: "The stage's model cannot take over, and why. The present one goes on answering.",
+    409: "The call does not fit how things are: the stage's model cannot take over and the present one goes on "
+    "answering, a job is not in a state for it, or an Idempotency-Key stands for something else.",
     413: "The body is larger than this call reads.",
     415: "The body is of a media type that this call does not read.",
     422: "Something in the request is not as declared; `details` names each field and what is allowed.",
-    429: "Too many applicants for this key, or wrong keys from this address; `Retry-After` says when to come back.",
+    429: "Too many applicants or jobs for this key, or wrong keys from this address; `Retry-After` says when to come "
+    "back.",
     500: "Something went wrong on the server; its log has the details under the request's id.",
-    503: "No model is loaded, a record that must be kept cannot be, the drift monitor does not answer, or there are "
-    "too many calls at once.",
+    503: "No model is loaded, a record or job cannot be kept, the drift monitor does not answer, or there are too many "
+    "calls at once.",
 }
 
 
@@ -44,6 +47,7 @@ class Shapes:
 
     def __init__(self, applicant: type[BaseModel]) -> None:
         from loan_default.api import answers  # needs XGBoost, which the supervisor does without
+        from loan_default.bulk.summary import Summary
 
         types: list[type[BaseModel]] = [
             applicant,
@@ -53,6 +57,7 @@ class Shapes:
             answers.ModelInfo,
             Verdict,
         ]
+        types += [answers.BatchJob, answers.BatchJobs, Summary, answers.Task]
         types += [Detail, answers.Alive, answers.Ready, answers.NotReady, answers.NativeError]
         _, made = models_json_schema(
             [(one, "validation") for one in types], ref_template="#/components/schemas/{model}"
@@ -136,6 +141,7 @@ HEADERS: Node = {
     },
     "WWW-Authenticate": {"required": True, "schema": {"type": "string"}},
     "Allow": {"required": True, "schema": {"type": "string"}},
+    "Content-Disposition": {"required": True, "schema": {"type": "string"}},
     "Location": {"required": True, "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait. Left out when waiting does not help.", "schema": _WHOLE},
     "RateLimit-Limit": {"description": "Applicants that this key may have scored in a window.", "schema": _WHOLE},

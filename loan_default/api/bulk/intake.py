@@ -1,0 +1,175 @@
+"""From a call to an accepted job: keep the portfolio, look at it, put the model beside it, hand the job in.
+
+A call that ends in any other way leaves nothing behind: what it has kept is removed, whatever ended it.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from starlette.types import Scope
+
+from loan_default.api.bulk.access import translated
+from loan_default.api.bulk.draft import Draft, Source
+from loan_default.api.bulk.portfolios import Portfolio
+from loan_default.api.call import is_safe_name
+from loan_default.api.online import Online
+from loan_default.errors import InvalidHeader, JobConflict, NoSuchJob
+from loan_default.security.caller import require_scope
+
+if TYPE_CHECKING:
+    from loan_default.bulk.inspect import Inspected
+    from loan_default.jobs.job import Job, JobView
+
+_MIB = 1024 * 1024
+# A compressed portfolio unpacks to so many times the longest upload at most.
+_MOST_UNPACKED = 4
+_IDEMPOTENCY_KEY = b"idempotency-key"
+
+
+class Accepted(NamedTuple):
+    """A job that was taken, now or by an earlier call with the same Idempotency-Key, and how its portfolio is read."""
+
+    view: "JobView"
+    inspected: "Inspected"
+
+
+class Intake:
+    """Takes portfolios in, for both faces."""
+
+    def __init__(self, online: Online) -> None:
+        self._online = online
+        self._access = online.jobs
+        self._under_way: set[str] = set()
+
+    async def accept(self, scope: Scope, portfolio: Portfolio) -> Accepted:
+        """Make a job of a portfolio.
+
+        Raises:
+            MissingScope, ModelUnavailable, InvalidHeader, Busy, TooManyJobs: nothing can be taken from this caller now.
+            JobConflict: the Idempotency-Key stands for something else.
+            BulkInputError: it cannot be scored; and what else `portfolio` raises.
+            JobsUnavailable: it cannot be kept.
+        """
+        caller = require_scope(scope, "score")
+        key = _idempotency_key(scope)
+        with self._access.transfer(caller, portfolio.places), self._online.in_progress.without_deadline():
+            job_id = await self._access.run(lambda jobs: jobs.new_id(caller.key_id, key))
+            with self._alone(job_id):
+                async with self._draft(job_id, scope) as draft:
+                    with translated():
+                        source = await portfolio.keep(draft, self._access.disk)
+                    return await (self._submit(draft, source) if draft.before is None else self._again(draft, source))
+
+    @contextmanager
+    def _alone(self, job_id: str) -> Iterator[None]:
+        if job_id in self._under_way:
+            raise JobConflict("Another call with this Idempotency-Key is being answered; wait for it.")
+        self._under_way.add(job_id)
+        try:
+            yield
+        finally:
+            self._under_way.discard(job_id)
+
+    @asynccontextmanager
+    async def _draft(self, job_id: str, scope: Scope) -> AsyncIterator[Draft]:
+        """What a job is made of; what it has kept is removed when the block ends with an error."""
+        caller = require_scope(scope, "score")
+        loaded = self._online.require_loaded()
+        before = await self._access.run(lambda jobs: jobs.job(job_id))
+        if before is None:
+            await self._access.run(lambda jobs: jobs.require_room(caller.key_id))
+        folder = await self._access.run(lambda jobs: jobs.folder(job_id))
+        name = f"source-{secrets.token_hex(4)}"
+        draft = Draft(job_id, caller, loaded, self._online.settings, folder, name, before)
+        try:
+            yield draft
+        except BaseException:
+            if before is None:
+                await self._access.run(lambda jobs: _forget(draft, taken=jobs.job(job_id) is not None))
+            raise
+
+    async def _again(self, draft: Draft, source: Source) -> Accepted:
+        """The job that an earlier call made, if it was the same call."""
+        before = draft.before or await self._access.run(lambda jobs: jobs.job(draft.job_id))
+        view = await self._access.run(lambda jobs: jobs.view(draft.job_id))
+        if before is None or view is None:
+            raise NoSuchJob
+        if before.request_digest != source.digest:
+            raise JobConflict("This Idempotency-Key was used for another portfolio, or with other options.")
+        return Accepted(view, before.inspected)
+
+    async def _submit(self, draft: Draft, source: Source) -> Accepted:
+        inspected = await self._access.inspection.run(_inspect, draft, source)
+        if not await self._taken_by_another(draft, source):
+            await self._access.run(lambda _: _keep_model(draft))
+            view = await self._access.run(lambda jobs: jobs.submit(_job(draft, source, inspected)))
+            if not await self._taken_by_another(draft, source):
+                return Accepted(view, inspected)
+        await self._access.disk.run(_forget, draft, taken=True)
+        return await self._again(draft, source)
+
+    async def _taken_by_another(self, draft: Draft, source: Source) -> bool:
+        """Whether another worker was faster with a call of the same Idempotency-Key."""
+        there = await self._access.run(lambda jobs: jobs.job(draft.job_id))
+        ours = (source.name, source.digest)
+        return there is not None and (there.source_name, there.request_digest) != ours
+
+
+def _idempotency_key(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == _IDEMPOTENCY_KEY:
+            if not is_safe_name(value):
+                raise InvalidHeader("Idempotency-Key must be 1 to 64 letters, digits or any of `. _ : -`.")
+            return str(value.decode("ascii"))
+    return None
+
+
+def _inspect(draft: Draft, source: Source) -> "Inspected":
+    """Look at a portfolio."""
+    from loan_default.bulk.inspect import inspect
+    from loan_default.jobs.sources import place_of
+
+    with translated():
+        place = draft.folder.place(source.name or "") if source.uri is None else place_of(source.uri, draft.settings)
+        return inspect(
+            place,
+            draft.schema,
+            source.written,
+            most_rows=draft.settings.job_max_rows,
+            most_bytes=_MOST_UNPACKED * draft.settings.job_max_upload_mib * _MIB,
+            reasons=source.reasons,
+        )
+
+
+def _keep_model(draft: Draft) -> None:
+    """Put the model that will score a portfolio beside it."""
+    from loan_default.jobs.model_copy import keep_model
+
+    keep_model(draft.loaded.served.model_folder, draft.folder)
+
+
+def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
+    from loan_default.jobs.job import Job
+
+    return Job(
+        job_id=draft.job_id,
+        key_id=draft.caller.key_id,
+        created_at=datetime.now(UTC),
+        inspected=inspected,
+        source_name=source.name,
+        source_uri=source.uri,
+        model_tag=draft.loaded.served.tag,
+        model_version=draft.loaded.served.version,
+        request_digest=source.digest,
+    )
+
+
+def _forget(draft: Draft, *, taken: bool) -> None:
+    """Remove what a draft has kept; of a job that was taken meanwhile only what is not the job's."""
+    if taken:
+        draft.folder.remove(draft.source_name)
+    else:
+        draft.folder.remove_all()

@@ -1,0 +1,68 @@
+"""What a worker does for all jobs beside scoring them: figures of the queue, and removing what has had its time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+
+from loan_default.jobs.database import WORKFLOW
+from loan_default.jobs.files import JobFiles
+from loan_default.jobs.standing import OPEN, OVER
+from loan_default.metrics import JOBS_OLDEST_WAITING, JOBS_OPEN
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+# Longer than an upload may take, so that none is removed on its way to become a job.
+_UPLOAD: Final = timedelta(hours=1)
+_MOST_AT_ONCE: Final = 1_000
+
+
+def tell_queue(client: "DBOSClient") -> None:
+    """Set the metrics of the queue."""
+    rows = client.list_workflows(name=WORKFLOW, status=OPEN, load_input=False, load_output=False)
+    running = sum(row.status == "PENDING" for row in rows)
+    JOBS_OPEN.labels("running").set(running)
+    JOBS_OPEN.labels("waiting").set(len(rows) - running)
+    since = min((row.created_at or 0 for row in rows if row.status != "PENDING"), default=None)
+    age_s = 0.0 if since is None else max(0.0, datetime.now(UTC).timestamp() - since / 1000)
+    JOBS_OLDEST_WAITING.labels("bulk").set(age_s)
+
+
+def expire(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:
+    """Remove jobs that were over before `retention`, with their files; returns how many. Safe to do in several places.
+
+    The files go first: should it end in between, the next round finds the row and goes on.
+    """
+    before = (datetime.now(UTC) - retention).isoformat()
+    rows = client.list_workflows(
+        name=WORKFLOW,
+        status=OVER,
+        completed_before=before,
+        limit=_MOST_AT_ONCE,
+        load_input=False,
+        load_output=False,
+    )
+    for row in rows:
+        files.folder(row.workflow_id).remove_all()
+        client.delete_workflow(row.workflow_id)
+        logger.bind(job_id=row.workflow_id).info("The job and its files have expired and are removed")
+    return len(rows)
+
+
+def remove_strays(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:
+    """Remove folders without a job that nobody has written to for long: uploads that were broken off.
+
+    One with a job's description in it stays for the retention: it may be another database's, on a storage both use.
+    """
+    removed = 0
+    now = datetime.now(UTC)
+    for job_id in files.ids():
+        unchanged_for = now - files.changed_at(job_id)
+        if unchanged_for < _UPLOAD or client.list_workflows(workflow_ids=[job_id], load_input=False):
+            continue
+        if unchanged_for > retention + _UPLOAD or "job.json" not in files.folder(job_id).names():
+            files.folder(job_id).remove_all()
+            removed += 1
+            logger.bind(job_id=job_id).info("An upload that became no job is removed")
+    return removed

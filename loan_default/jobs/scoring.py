@@ -1,0 +1,146 @@
+"""What a worker does with one job: its files found, its model loaded, scored, and scored on after what will pass.
+
+The engine's parts are the checkpoints. A job that runs again, here or elsewhere, goes on where it stopped.
+"""
+
+import errno
+import os
+import time
+from threading import Event
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+from pydantic import ValidationError
+
+from loan_default.errors import JobFilesMissing, JobUnreadable, LoanDefaultError, UnexpectedJobError
+from loan_default.jobs.attendant import Attendant
+from loan_default.jobs.files import JobFiles
+from loan_default.jobs.job import Job
+from loan_default.jobs.model_copy import load_kept_model
+from loan_default.metrics import JOB_SECONDS, JOBS_FINISHED
+from loan_default.settings import Settings
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+    from loan_default.bulk.run import Work
+
+_FIRST_WAIT_S: Final = 1.0
+_LAST_WAIT_S: Final = 60.0
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class LeftAsItIs(BaseException):
+    """Ends a run without an outcome; no `Exception`, so that DBOS writes none into the job's row."""
+
+
+class Scoring:
+    """Runs jobs in a worker."""
+
+    def __init__(self, settings: Settings, client: "DBOSClient", executor_id: str, stopping: Event) -> None:
+        self._settings = settings
+        self._threads = settings.job_threads or os.cpu_count() or 1
+        self._files = JobFiles(settings)
+        self._client = client
+        self._executor_id = executor_id
+        self._stopping = stopping
+        self.idle = Event()
+        self.idle.set()
+
+    def run(self, job_id: str) -> dict[str, int]:
+        """Score a job to its end, and return its rows dealt with and rejected.
+
+        Raises:
+            LeftAsItIs: it is not ours to finish: cancelled, erased, or this worker stops.
+            LoanDefaultError: it cannot be scored; says why.
+        """
+        self.idle.clear()
+        try:
+            with (
+                logger.contextualize(job_id=job_id),
+                Attendant(self._client, job_id, self._executor_id, self._stopping) as attendant,
+            ):
+                return self._to_the_end(job_id, attendant)
+        finally:
+            self.idle.set()
+
+    def _to_the_end(self, job_id: str, attendant: Attendant) -> dict[str, int]:
+        if attendant.cancelled:  # it was put back into the queue at the very moment it was cancelled
+            self._client.cancel_workflow(job_id)
+        wait_s = _FIRST_WAIT_S
+        while not attendant.stop():
+            try:
+                return self._once(job_id, attendant)
+            except LoanDefaultError as error:
+                _failed(error)
+                raise
+            except (FileNotFoundError, NotADirectoryError) as error:
+                _failed(JobFilesMissing())
+                raise JobFilesMissing from error
+            except OSError as error:
+                why = _explain(error)
+                logger.warning("The job waits {} s: {}", wait_s, why)
+                attendant.wait(wait_s, f"{why} Trying again every {wait_s:.0f} s.")
+                wait_s = min(2 * wait_s, _LAST_WAIT_S)
+            except Exception:  # noqa: BLE001  # its text may hold an applicant's values: the log's traceback has no locals
+                logger.exception("The job failed")
+                JOBS_FINISHED.labels("failure").inc()
+                raise UnexpectedJobError from None
+        _left(attendant)
+        raise LeftAsItIs
+
+    def _once(self, job_id: str, attendant: Attendant) -> dict[str, int]:
+        import pyarrow as pa
+
+        from loan_default.bulk.run import Stopped, run
+
+        pa.set_cpu_count(self._threads)
+        job, work = self._work(job_id)
+        logger.info("The job starts: {} rows", job.inspected.order.rows)
+        try:
+            summary = run(work, attendant.told, attendant.stop)
+        except Stopped:
+            _left(attendant)
+            raise LeftAsItIs from None
+        JOBS_FINISHED.labels("success").inc()
+        JOB_SECONDS.observe(max(0.0, time.time() - job.created_at.timestamp()))
+        logger.info("The job is done: {} rows, {} of them rejected", summary.rows, summary.rejected)
+        return {"rows_done": summary.rows, "rows_rejected": summary.rejected}
+
+    def _work(self, job_id: str) -> "tuple[Job, Work]":
+        from loan_default.bulk.run import Work
+
+        folder = self._files.folder(job_id)
+        try:
+            job = Job.model_validate_json(folder.read("job.json"))
+        except ValidationError:
+            raise JobUnreadable from None
+        model = load_kept_model(folder)
+        work = Work(
+            order=job.inspected.order,
+            source=self._files.source(job),
+            folder=folder,
+            model=model,
+            model_version=job.model_version,
+            threads=self._threads,
+            watch=model.population_watch(self._settings.drift_psi_threshold),
+        )
+        return job, work
+
+
+def _left(attendant: Attendant) -> None:
+    logger.info("The job stops where it is: {}", "it was cancelled" if attendant.cancelled else "others go on with it")
+    if attendant.cancelled:
+        JOBS_FINISHED.labels("cancelled").inc()
+
+
+def _failed(error: LoanDefaultError) -> None:
+    logger.warning("The job failed: {}", error.message)
+    JOBS_FINISHED.labels("failure").inc()
+
+
+def _explain(error: OSError) -> str:
+    """Why it waits, without a path."""
+    if error.errno in _FULL:
+        return "The storage of jobs is full."
+    return f"The storage of jobs cannot be used ({error.strerror or type(error).__name__})."
