@@ -26,7 +26,8 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_inwards(path: Path) -> None:
-    outer = {"service", "train", "drift"} | ({"loan_default.cli"} if "cli" not in path.parts else set())
+    # The command is the outermost layer: it draws a drift report too.
+    outer = {"service", "train"} | ({"loan_default.cli", "drift"} if "cli" not in path.parts else set())
     assert not {
         name for name in imported(path) if {name, name.partition(".")[0], ".".join(name.split(".")[:2])} & outer
     }
