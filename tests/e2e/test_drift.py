@@ -163,7 +163,7 @@ def test_the_monitor_listens_to_nobody_outside(watched: Server) -> None:
     connections = monitor.net_connections("inet")
     # The server's own port, which BentoML's processes inherit, and which it does not answer.
     assert {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN} <= {httpx.URL(watched.url).port}
-    sockets = {Path(c.laddr) for c in monitor.net_connections("unix") if c.laddr and "bentoml-uds" in c.laddr}
+    sockets = {Path(str(c.laddr)) for c in monitor.net_connections("unix") if "bentoml-uds" in str(c.laddr)}
     assert sockets
     assert all(socket.parent.stat().st_mode & 0o077 == 0 for socket in sockets)
     assert httpx.post(watched.url + "/verdict", headers={"X-API-Key": KEY}, timeout=5).status_code == 404
