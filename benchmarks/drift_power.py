@@ -22,8 +22,10 @@ from loan_default.training.data import read_dataset
 
 DATA = Path(__file__).resolve().parent.parent / "data" / "Default_Fin.csv"
 SIZES = (100, 200, 500, 1_000, 2_000, 10_000)
+# Windows of each size; fewer of the largest, which take longest and vary least.
 WINDOWS = 500
 QUIET_WINDOWS = 2_000
+LARGE, FEWER = 10_000, 5
 THRESHOLD = float(Settings.model_fields["drift_psi_threshold"].default)
 # Rows of a random split that become the reference, and those of them that the PD has.
 _REFERENCE, _PD_REFERENCE = 8_000, 2_000
@@ -36,7 +38,7 @@ def looks(
     watch = simulation.model.population_watch(threshold)
     assert watch is not None  # noqa: S101  # the simulation gives it a reference
     generator = np.random.default_rng(size)
-    for _ in range(windows):
+    for _ in range(windows // FEWER if size >= LARGE else windows):
         features = simulation.model.features.matrix(simulation.applicants(size, generator, shift))
         yield watch.drift(watch.counts(features, simulation.model.pd_of_features(features)))
 
