@@ -118,7 +118,7 @@ DRIFT_WINDOW = Gauge(
 )
 DRIFT_LAST_CHECK = Gauge(
     "loan_drift_last_check_timestamp_seconds",
-    "When the window was compared with the reference last, Unix time, by stage.",
+    "When the drift monitor looked at its window last, Unix time, by stage.",
     ["stage"],
     multiprocess_mode="mostrecent",
 )
