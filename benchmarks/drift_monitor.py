@@ -20,85 +20,51 @@ from pathlib import Path
 import numpy as np
 import psutil
 from loguru import logger
-from numpy.typing import NDArray
 
 from benchmarks.environments import CACHE
 from benchmarks.online.measure import measure
 from benchmarks.online.servers import Place, ours
 from benchmarks.online.subject import subject
+from benchmarks.shifts import SHIFTS, Shift, Simulation, balance
 from drift.monitor import Monitor
-from loan_default.drift_link.messages import MOST_ROWS, Batch, Introduction
-from loan_default.features import Features
-from loan_default.reference import Reference
+from loan_default.drift_link.messages import MOST_ROWS, Batch
 from loan_default.schema import DEFAULT_SCHEMA, load_schema
 from loan_default.settings import Settings
-from loan_default.training.data import Dataset, read_dataset
-from loan_default.training.fit import FitOptions, Fitted, fit_decision
-from loan_default.training.split import HOLDOUT_SHARE, holdout_mask
+from loan_default.training.data import read_dataset
 
 DATA = Path(__file__).resolve().parent.parent / "data" / "Default_Fin.csv"
-TAG = "loan_default:1-benchmark"
 CHECKS_PER_WINDOW = 10
 SIZES = (100, 200, 500, 1_000, 10_000)
 SOAKED = 10_000_000
 
-Rows = NDArray[np.float64]
-Change = Callable[[Rows, np.random.Generator], None]
 
-
-class Lender:
-    """The default model with its reference, and applicants to draw."""
-
-    def __init__(self) -> None:
-        schema = load_schema(DEFAULT_SCHEMA)
-        self._data: Dataset = read_dataset(DATA, schema)
-        held_out = holdout_mask(self._data, HOLDOUT_SHARE)
-        self._fitted: Fitted = fit_decision(self._data.rows(~held_out), schema, FitOptions())
-        self._features = Features(schema)
-        reference = Reference.of(
-            schema,
-            self._features.matrix(self._data.applicants[~held_out]),
-            self._fitted.pd(self._data.applicants[held_out]),
-        )
-        self.introduction = Introduction(
-            tag=TAG,
-            version="1",
-            features=schema.feature_names,
-            nominal=[kind == "c" for kind in schema.feature_types],
-            reference=reference,
-        )
-
-    def batch(self, rows: int, generator: np.random.Generator, change: Change | None = None) -> Batch:
-        """Samples of so many applicants."""
-        drawn = self._data.applicants[generator.integers(0, len(self._data), rows)]
-        if change is not None:
-            change(drawn, generator)
-        return Batch.of(TAG, self._features.matrix(drawn), self._fitted.pd(drawn))
+def _samples(simulation: Simulation, count: int, generator: np.random.Generator, shift: Shift | None = None) -> Batch:
+    return simulation.batch(simulation.applicants(count, generator, shift))
 
 
 @contextmanager
-def monitor_of(lender: Lender, size: int) -> Iterator[Monitor]:
-    """A monitor that knows the lender's model."""
+def monitor_of(simulation: Simulation, size: int) -> Iterator[Monitor]:
+    """A monitor that knows the simulated model."""
     with tempfile.TemporaryDirectory() as state:
         settings = Settings(
             _env_file=None, state_dir=Path(state), drift_window_size=size, drift_min_samples=min(size, 200)
         )
         monitor = Monitor(settings, 0.0)
-        monitor.introduce(lender.introduction, 0.0)
+        monitor.introduce(simulation.introduction(), 0.0)
         yield monitor
         monitor.close()
 
 
-def alarms(lender: Lender) -> None:
+def alarms(simulation: Simulation) -> None:
     """Quiet windows: how often an alarm is raised, and for how much of the time one is on."""
     print("| window | windows of quiet samples | over both limits | alarms | in alarm |\n|---|---|---|---|---|")
     for size in SIZES:
         windows = max(20, min(500, 400_000 // size))
         generator = np.random.default_rng(size)
         over, raised, on, checks, before = 0, 0, 0, 0, False
-        with monitor_of(lender, size) as monitor:
+        with monitor_of(simulation, size) as monitor:
             for turn in range(windows * CHECKS_PER_WINDOW):
-                monitor.take(lender.batch(size // CHECKS_PER_WINDOW, generator), float(turn))
+                monitor.take(_samples(simulation, size // CHECKS_PER_WINDOW, generator), float(turn))
                 if monitor.check(float(turn)) is None:
                     continue
                 verdict = monitor.verdict()
@@ -111,41 +77,41 @@ def alarms(lender: Lender) -> None:
         print(f"| {size:,} | {windows} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |", flush=True)
 
 
-def shifts(lender: Lender) -> None:
+def shifts(simulation: Simulation) -> None:
     """After a full quiet window each shift comes and stays: how soon it is seen, in samples."""
     print("| shift | seen in | window 500: seen, samples until then | window 1,000 |\n|---|---|---|---|")
-    for name, (watched, change) in SHIFTS.items():
+    for shift in (balance(1.1), balance(1.25), *SHIFTS):
         cells = []
         for size in (500, 1_000):
-            found = [_delay(lender, size, watched, change, seed) for seed in range(40)]
+            found = [_delay(simulation, size, shift, seed) for seed in range(40)]
             seen = [delay for delay in found if delay is not None]
             middle = f"{np.median(seen):,.0f} ({np.quantile(seen, 0.95):,.0f})" if seen else "–"
             cells.append(f"{100 * len(seen) / len(found):.0f} %, {middle}")
-        print(f"| {name} | {watched} | {' | '.join(cells)} |", flush=True)
+        print(f"| {shift.name} | {shift.seen_in} | {' | '.join(cells)} |", flush=True)
 
 
-def _delay(lender: Lender, size: int, watched: str, change: Change, seed: int) -> int | None:
+def _delay(simulation: Simulation, size: int, shift: Shift, seed: int) -> int | None:
     """Samples until the alarm; None when there is none within two windows."""
     generator = np.random.default_rng(seed)
     step = size // CHECKS_PER_WINDOW
-    with monitor_of(lender, size) as monitor:
-        monitor.take(lender.batch(size, generator), 0.0)
+    with monitor_of(simulation, size) as monitor:
+        monitor.take(_samples(simulation, size, generator), 0.0)
         monitor.check(0.5)
         for turn in range(1, 2 * CHECKS_PER_WINDOW + 1):
-            monitor.take(lender.batch(step, generator, change), float(turn))
+            monitor.take(_samples(simulation, step, generator, shift), float(turn))
             monitor.check(turn + 0.5)
-            if monitor.verdict().columns[watched].drifted:
+            if monitor.verdict().columns[shift.seen_in].drifted:
                 return turn * step
     return None
 
 
-def speed(lender: Lender) -> None:
+def speed(simulation: Simulation) -> None:
     """A check, taking samples, and Evidently's report, with a window of 10,000 samples and five columns."""
     from drift.evidently_report import evidently_report
 
     generator = np.random.default_rng(1)
-    batch = lender.batch(MOST_ROWS, generator)
-    with monitor_of(lender, MOST_ROWS) as monitor:
+    batch = _samples(simulation, MOST_ROWS, generator)
+    with monitor_of(simulation, MOST_ROWS) as monitor:
         taking = _milliseconds(lambda: monitor.take(batch, 1.0))
         checking = _milliseconds(lambda: monitor.check(2.0))
         assert monitor.current is not None  # noqa: S101  # it was introduced
@@ -166,13 +132,13 @@ def _milliseconds(call: Callable[[], object], times: int = 20) -> float:
     return float(np.median(spent)) * 1000
 
 
-def soak(lender: Lender) -> None:
+def soak(simulation: Simulation) -> None:
     """Ten million samples, a check every ten thousand; memory along the way."""
     process = psutil.Process()
     generator = np.random.default_rng(2)
-    batches = [lender.batch(MOST_ROWS, generator) for _ in range(20)]
+    batches = [_samples(simulation, MOST_ROWS, generator) for _ in range(20)]
     started = time.perf_counter()
-    with monitor_of(lender, 1_000) as monitor:
+    with monitor_of(simulation, 1_000) as monitor:
         for turn in range(SOAKED // MOST_ROWS):
             monitor.take(batches[turn % len(batches)], float(turn))
             monitor.check(float(turn))
@@ -182,7 +148,7 @@ def soak(lender: Lender) -> None:
     print(f"{SOAKED:,} samples and {SOAKED // MOST_ROWS:,} checks in {time.perf_counter() - started:.0f} s")
 
 
-def sampling(_: Lender) -> None:
+def sampling(_: Simulation) -> None:
     """Online scoring at full load, one worker, in turns; needs wrk. CPU of all processes, the monitor too."""
     rates = ("0", "0.1")
     place = Place(subject(CACHE, 1000), None)
@@ -197,46 +163,13 @@ def sampling(_: Lender) -> None:
         print(f"| {rate} | {np.median(found):.1f} ({min(found):.1f}–{max(found):.1f}) |")
 
 
-def _scaled(column: int, by: float) -> Change:
-    def change(rows: Rows, _: np.random.Generator) -> None:
-        rows[:, column] *= by
-
-    return change
-
-
-def _fewer_employed(rows: Rows, generator: np.random.Generator) -> None:
-    rows[:, 0] = generator.random(len(rows)) < 0.4
-
-
-def _outlier(rows: Rows, _: np.random.Generator) -> None:
-    rows[:, 1] += 5_800  # one standard deviation
-    rows[0, 1] = 1e9
-
-
-def _missing(rows: Rows, generator: np.random.Generator) -> None:
-    rows[generator.random(len(rows)) < 0.1, 2] = np.nan
-
-
-def _unseen(rows: Rows, generator: np.random.Generator) -> None:
-    rows[generator.random(len(rows)) < 0.1, 0] = 7.0
-
-
-SHIFTS: dict[str, tuple[str, Change]] = {
-    "employed from 70 to 40 %": ("employed", _fewer_employed),
-    "balance + 10 %": ("bank_balance", _scaled(1, 1.1)),
-    "balance + 25 %": ("bank_balance", _scaled(1, 1.25)),
-    "balance + 40 %": ("bank_balance", _scaled(1, 1.4)),
-    "balance + 1 standard deviation, one of 1,000,000,000": ("bank_balance", _outlier),
-    "10 % of the salaries missing": ("annual_salary", _missing),
-    "10 % unseen values of employed": ("employed", _unseen),
-    "salary a month instead of a year": ("annual_salary", _scaled(2, 1 / 12)),
-}
 PARTS = {"alarms": alarms, "shifts": shifts, "speed": speed, "soak": soak, "sampling": sampling}
 
 if __name__ == "__main__":
     logger.remove()  # of verdicts that change there are many
     chosen = sys.argv[1:] or list(PARTS)
-    lender = Lender()
+    schema = load_schema(DEFAULT_SCHEMA)
+    simulated = Simulation(read_dataset(DATA, schema), schema)
     for part in chosen:
         print(f"\n{PARTS[part].__doc__}\n")
-        PARTS[part](lender)
+        PARTS[part](simulated)
