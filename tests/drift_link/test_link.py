@@ -122,6 +122,26 @@ def test_a_monitor_in_trouble_is_left_alone_and_found_again(  # noqa: PLR0913, P
     assert sum("does not answer (" in line for line in logged) == 1
 
 
+def test_a_question_that_fails_once_is_answered(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when BentoML's client closes its connections while one of them waits for an answer."""
+    asked = []
+
+    async def lost_once() -> str:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ConnectionError
+        return "<p>"
+
+    async def ask() -> str:
+        started = DriftLink(0.0)
+        started.start(answering)
+        return await started.report()
+
+    monkeypatch.setattr(answering, "report", lost_once)
+    assert asyncio.run(ask()) == "<p>"
+    assert len(asked) == 2
+
+
 def test_without_a_monitor_the_verdict_says_how_to_get_one() -> None:
     with pytest.raises(DriftUnavailable, match="DRIFT_MONITOR"):
         asyncio.run(DriftLink(0.0).verdict())
