@@ -9,8 +9,12 @@ module, reads the settings and the served model's columns when it is imported.
 import os
 import sys
 
-if "JobWorker" in sys.argv:  # BentoML names the service of a process among its arguments
-    os.nice(19)  # online scoring goes first, already while both import what follows, which takes seconds
+# BentoML names the service of a process among its arguments. Online scoring goes first, already while all of them
+# import what follows, which takes seconds; jobs come last.
+if "JobWorker" in sys.argv:
+    os.nice(19)
+elif "DriftMonitor" in sys.argv:
+    os.nice(10)
 
 import asyncio
 import gc
@@ -21,6 +25,7 @@ import bentoml
 from bentoml.exceptions import ServiceUnavailable
 from pydantic import BaseModel, Field
 
+from drift.service import DriftMonitor
 from loan_default.api.front import Front
 from loan_default.api.in_progress import CALL_SECONDS
 from loan_default.api.layers import around
@@ -82,12 +87,15 @@ class LoanDefault:
     """Calibrated probabilities of default for loan applicants."""
 
     packed = packed_model(_online)
+    # Named here, BentoML starts them, and starts them again when they die.
     if _settings.job_worker == "on":
-        job_worker = bentoml.depends(JobWorker)  # which has BentoML start it, and start it again when it dies
+        job_worker = bentoml.depends(JobWorker)
+    if _settings.drift_watched:
+        drift_monitor = bentoml.depends(DriftMonitor, url=_settings.drift_url)  # with a URL, one that runs elsewhere
 
     def __init__(self) -> None:
         configure_logging(_settings)
-        _online.start()
+        _online.start(self.drift_monitor if _settings.drift_watched else None)
         # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer, though
         # not so rare that one takes long. A request leaves no cycles behind; computing reasons leaves a few.
         gc.collect()

@@ -81,6 +81,11 @@ class Bins(Stored):
         intervals = _between(self._cuts(values.dtype), values)
         return np.bincount(self._bin_of, weights=intervals, minlength=self._size).astype(np.int64)
 
+    def codes(self, values: Values) -> NDArray[np.uint16]:
+        """The bin that each of `values`, (n,), lies in, as `count` counts them: its place in `reference`."""
+        places = np.searchsorted(self._cuts(values.dtype), values)  # NaN sorts after ∞
+        return self._bin_of[places].astype(np.uint16)
+
     @cached_property
     def reference(self) -> NDArray[np.int64]:
         """The reference's rows in each bin, (number of bins,): those of `points`, missing (unless rare), rare rows."""

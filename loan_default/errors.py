@@ -289,6 +289,20 @@ class JobsUnavailable(LoanDefaultError):
     headers = MappingProxyType({"Retry-After": "5"})
 
 
+class DriftUnavailable(LoanDefaultError):
+    """The drift monitor does not answer, or there is none."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "drift_unavailable"
+    headers = MappingProxyType({"Retry-After": "5"})
+
+
+class NoDriftReport(LoanDefaultError):
+    """A drift report that cannot be made: there is nothing to compare with, or the page cannot be written."""
+
+    exit_code = 2
+
+
 class JobUnreadable(LoanDefaultError):
     """A job whose `job.json` is damaged, or was written by another version."""
 

@@ -92,6 +92,36 @@ DECISION_WRITE_FAILURES = Counter(
 DECISION_WRITE_SECONDS = Histogram(
     "loan_decision_log_write_seconds", "Time to record a batch of decisions, by store.", ["store"], buckets=_SECONDS
 )
+DRIFT_SAMPLES = Counter(
+    "loan_drift_samples_total", "Samples of online predictions that the drift monitor took, by stage.", ["stage"]
+)
+DRIFT_DROPPED = Counter(
+    "loan_drift_samples_dropped_total",
+    "Samples that the drift monitor never got, by reason (overrun, unreachable or refused).",
+    ["reason"],
+)
+# Labelled even where one label would do: an unlabelled gauge is exported as 0 by every process that knows it.
+DRIFT_PSI = Gauge(
+    "loan_model_drift_psi",
+    "Population stability index of the window against the reference, by feature and for the PD.",
+    ["feature"],
+    multiprocess_mode="mostrecent",
+)
+DRIFT_DETECTED = Gauge(
+    "loan_model_drift_detected",
+    "1 while the applicants differ from the reference, 0 while they do not, by stage.",
+    ["stage"],
+    multiprocess_mode="mostrecent",
+)
+DRIFT_WINDOW = Gauge(
+    "loan_drift_window_samples", "Samples in the window, by stage.", ["stage"], multiprocess_mode="mostrecent"
+)
+DRIFT_LAST_CHECK = Gauge(
+    "loan_drift_last_check_timestamp_seconds",
+    "When the drift monitor looked at its window last, Unix time, by stage.",
+    ["stage"],
+    multiprocess_mode="mostrecent",
+)
 
 JOBS_SUBMITTED = Counter("loan_jobs_submitted_total", "Bulk jobs that were accepted.")
 JOBS_FINISHED = Counter(

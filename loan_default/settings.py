@@ -128,6 +128,33 @@ class Settings(BaseSettings):
             description="The population stability index (PSI) from which a shift of the applicants matters.",
         ),
     ] = 0.15
+    drift_monitor: Annotated[
+        Literal["on", "off"],
+        Field(description="Whether a sample of the online predictions is watched for drift."),
+    ] = "on"
+    drift_url: Annotated[
+        str | None,
+        Field(description="A drift monitor that runs elsewhere, `http://HOST:PORT`. Unset: the server starts its own."),
+    ] = None
+    drift_sampling_rate: Annotated[
+        float, Field(ge=0, le=1, description="Share of the online predictions that the drift monitor is told of.")
+    ] = 0.1
+    drift_window_size: Annotated[
+        int, Field(ge=100, le=1_000_000, description="Samples that are compared with the reference: the latest ones.")
+    ] = 1000
+    drift_min_samples: Annotated[
+        int, Field(ge=50, le=1_000_000, description="Samples from which on there is a verdict; at most a window.")
+    ] = 200
+    drift_check_interval_s: Annotated[
+        float, Field(ge=0.1, le=86_400, description="Seconds between two checks for drift.")
+    ] = 60.0
+    drift_reference: Annotated[
+        Literal["training", "live"],
+        Field(description="What applicants are compared with: the `training` rows, or the first `live` samples."),
+    ] = "training"
+    drift_reference_size: Annotated[
+        int, Field(ge=200, le=1_000_000, description="Samples that make a `live` reference.")
+    ] = 1000
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"
@@ -136,7 +163,9 @@ class Settings(BaseSettings):
         Field(description="`json`, `text`, or `auto`: text on a terminal, JSON everywhere else."),
     ] = "auto"
 
-    @field_validator("model_stage", "log_format", "decision_log", "job_worker", mode="before")
+    @field_validator(
+        "model_stage", "log_format", "decision_log", "job_worker", "drift_monitor", "drift_reference", mode="before"
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -152,6 +181,7 @@ class Settings(BaseSettings):
         "redis_url",
         "redis_host",
         "database_url",
+        "drift_url",
         "job_storage_url",
         "mlflow_tracking_uri",
         "bentoml_home",
@@ -189,6 +219,13 @@ class Settings(BaseSettings):
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("Input should start with postgresql://")
+        return value
+
+    @field_validator("drift_url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith(("http://", "https://")) and urlsplit(value).hostname):
+            raise ValueError("must be http://HOST:PORT")
         return value
 
     @field_validator("job_storage_url")
@@ -236,6 +273,16 @@ class Settings(BaseSettings):
     def jobs(self) -> Path:
         """The folder of the jobs' queue, workers and files, as far as they are on this machine."""
         return self.state / "jobs"
+
+    @property
+    def drift_watched(self) -> bool:
+        """Whether there is a drift monitor: it is on, and there is something for it to see."""
+        return self.drift_monitor == "on" and (self.drift_sampling_rate > 0 or self.drift_url is not None)
+
+    @cached_property
+    def drift(self) -> Path:
+        """The folder of the drift monitor's windows, absolute."""
+        return self.state / "drift"
 
     @property
     def api_keys(self) -> tuple[str, ...]:

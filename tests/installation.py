@@ -70,11 +70,16 @@ class Server:
 
     def workers(self) -> list[psutil.Process]:
         """Its processes for online scoring."""
-        return [child for child in psutil.Process(self.process.pid).children() if "JobWorker" not in child.cmdline()]
+        beside = {"JobWorker", "DriftMonitor"}
+        return [child for child in self._children() if not beside & set(child.cmdline())]
 
     def job_workers(self) -> list[psutil.Process]:
         """Its processes for bulk jobs: one, unless it died or is off."""
-        return [child for child in psutil.Process(self.process.pid).children() if "JobWorker" in child.cmdline()]
+        return [child for child in self._children() if "JobWorker" in child.cmdline()]
+
+    def drift_monitors(self) -> list[psutil.Process]:
+        """Its processes for the drift monitor: one, unless it died or is off."""
+        return [child for child in self._children() if "DriftMonitor" in child.cmdline()]
 
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged; what is no line of ours is left out."""
@@ -89,6 +94,9 @@ class Server:
         lines = httpx.get(self.url + "/metrics", timeout=30).text.splitlines()
         samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
+
+    def _children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""

@@ -10,6 +10,7 @@ import pytest
 from installation import ROOT
 
 PACKAGE = ROOT / "loan_default"
+MONITOR = sorted((ROOT / "drift").rglob("*.py"))
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -25,7 +26,8 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_inwards(path: Path) -> None:
-    outer = {"service", "train", "drift"} | ({"loan_default.cli"} if "cli" not in path.parts else set())
+    # The command is the outermost layer: it draws a drift report too.
+    outer = {"service", "train"} | ({"loan_default.cli", "drift"} if "cli" not in path.parts else set())
     assert not {
         name for name in imported(path) if {name, name.partition(".")[0], ".".join(name.split(".")[:2])} & outer
     }
@@ -37,7 +39,7 @@ def test_serving_never_reaches_into_training(path: Path) -> None:
         assert not {name for name in imported(path) if name.startswith("loan_default.training")}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*MODULES, *MONITOR], ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_code_names_a_column(path: Path) -> None:
     text = path.read_text()
     for column in ("bank_balance", "annual_salary", "Bank Balance", "Annual Salary", "saving_rate", '"employed"'):
@@ -53,8 +55,9 @@ def test_settings_alone_reads_settings_from_the_environment() -> None:
 def test_importing_every_module_creates_nothing_and_prints_nothing(tmp_path: Path) -> None:
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in MODULES
-        if path.name not in {"__init__.py", "mlflow_model.py"}
+        for path in [*MODULES, *MONITOR]
+        # MLflow runs the one, and BentoML declares a service in the other.
+        if path.name not in {"__init__.py", "mlflow_model.py", "service.py"}
     ]
     code = "".join(f"import {name}\n" for name in names)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "STATE_DIR": str(tmp_path / "state")}
@@ -64,6 +67,19 @@ def test_importing_every_module_creates_nothing_and_prints_nothing(tmp_path: Pat
     )
     assert (done.stdout, done.stderr) == ("", "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", MONITOR, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_monitor_knows_neither_training_nor_the_faces_nor_the_command(path: Path) -> None:
+    other = ("loan_default.training", "loan_default.api", "loan_default.cli", "service", "train", "mlflow", "xgboost")
+    assert not {name for name in imported(path) if name.startswith(other)}
+
+
+def test_what_a_service_imports_at_its_start_does_without_evidently_and_pandas() -> None:
+    heavy = ("mlflow", "evidently", "pandas", "imblearn", "matplotlib", "sklearn")
+    code = f"import sys, drift.service\nprint([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_online_faces_load_nothing_that_only_jobs_need() -> None:
@@ -77,10 +93,10 @@ print([name for name in ("pyarrow", "dbos", "sqlalchemy", "pandas", "xgboost") i
 
 
 def test_every_module_opens_with_what_it_is_for() -> None:
-    for path in [*MODULES, *ROOT.glob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+    for path in [*MODULES, *MONITOR, *ROOT.glob("*.py"), *(ROOT / "tests").rglob("*.py")]:
         assert ast.get_docstring(ast.parse(path.read_text())), path
 
 
 def test_nothing_is_loaded_with_pickle() -> None:
-    for path in MODULES:
+    for path in [*MODULES, *MONITOR]:
         assert not imported(path) & {"pickle", "cloudpickle", "joblib", "dill"}

@@ -146,3 +146,27 @@ def test_a_wrong_value_is_named_by_its_variable(
         read_settings()
     assert complaint in caught.value.message
     assert value not in caught.value.message.replace(complaint, "")
+
+
+@pytest.mark.parametrize("url", ["monitor:3001", "http://", "ftp://monitor", "unix:///tmp/s"])
+def test_the_address_of_a_drift_monitor_is_a_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DRIFT_URL", url)
+    with pytest.raises(SettingsError, match=r"DRIFT_URL: .*http://HOST:PORT"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("variables", "watched"),
+    [
+        ({}, True),
+        ({"DRIFT_MONITOR": "OFF"}, False),
+        ({"DRIFT_SAMPLING_RATE": "0"}, False),
+        ({"DRIFT_SAMPLING_RATE": "0", "DRIFT_URL": "http://monitor:3001"}, True),
+    ],
+)
+def test_there_is_a_drift_monitor_unless_it_is_off_or_would_see_nothing(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], watched: bool
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert read_settings().drift_watched is watched

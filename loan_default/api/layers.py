@@ -29,6 +29,8 @@ SCOPES_OF_PATHS: dict[str, KeyScope | None] = {
     "/predict": "score",
     "/api/v1/model/reload": "operate",
     "/api/v1/model/info": None,
+    "/api/v1/drift": "operate",
+    "/api/v1/drift/report": "operate",
     "/docs.json": None,
     "/openapi.json": None,
     "/schema.json": None,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from loan_default.api.bodies import ApplicantReader
 from loan_default.api.scorer import Score, Scorer
 from loan_default.decision import Band
+from loan_default.drift_link import Sampler
 from loan_default.schema.applicant import Encoder
 from loan_default.schema.columns import Value
 from loan_default.served import REGISTERED_NAME, Served
@@ -42,10 +43,16 @@ class Loaded:
         encoder: makes a row of numbers of an applicant of that type.
     """
 
-    def __init__(self, served: Served, model: "LoanModel", applicant_model: type[BaseModel]) -> None:
+    def __init__(
+        self,
+        served: Served,
+        model: "LoanModel",
+        applicant_model: type[BaseModel],
+        sampler: Sampler | None = None,
+    ) -> None:
         self.served = served
         self.model = model
-        self.scorer = Scorer(model)
+        self.scorer = Scorer(model, sampler)
         self.applicant_model = applicant_model
         self.encoder = Encoder(model.schema)
         self.reader = ApplicantReader(model.schema, self.applicant_model, self.encoder)

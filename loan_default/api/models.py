@@ -12,6 +12,7 @@ import numpy as np
 from loguru import logger
 
 from loan_default.api.loaded import Loaded
+from loan_default.drift_link import Samples
 from loan_default.errors import LoanDefaultError, ModelRefused, ModelUnavailable
 from loan_default.metrics import MODEL_INFO, MODEL_TAKEN_UP, count_unknown_category
 from loan_default.schema import DEFAULT_SCHEMA, load_schema
@@ -31,9 +32,11 @@ class Models:
         applicant_model: the request type built from them, for both faces.
     """
 
-    def __init__(self, settings: Settings, source: Path) -> None:
+    def __init__(self, settings: Settings, source: Path, samples: Samples | None = None) -> None:
+        """`samples`: where samples of the predictions go; None where nobody watches for drift."""
         self._settings = settings
         self._source = source
+        self._samples = samples
         self._pinned = is_pinned(source)  # a Bento does not become one, nor cease to be one
         self._following = Following(settings, source)
         self._reload_call = ReloadCall(settings, settings.model_stage)
@@ -123,7 +126,8 @@ class Models:
             )
         same = model.schema == self.schema
         declared = self.applicant_model if same else applicant_model(model.schema, count_unknown_category)
-        loaded = Loaded(served, model, declared)
+        sampler = None if self._samples is None else self._samples.sampler(served, model)
+        loaded = Loaded(served, model, declared, sampler)
         _try(loaded)
         return loaded
 

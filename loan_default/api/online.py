@@ -13,6 +13,7 @@ from loan_default.api.loaded import Loaded
 from loan_default.api.models import Models
 from loan_default.api.shutdown import before_sigterm
 from loan_default.decision_log import DecisionLog, open_decision_log
+from loan_default.drift_link import DriftLink, MonitorCalls
 from loan_default.errors import ModelUnavailable
 from loan_default.metrics import shared_folder
 from loan_default.rate_limit import RateLimits
@@ -29,7 +30,8 @@ class Online:
 
     def __init__(self, settings: Settings, source: Path) -> None:
         self.settings = settings
-        self.models = Models(settings, source)
+        self.drift = DriftLink(settings.drift_sampling_rate if settings.drift_watched else 0)
+        self.models = Models(settings, source, self.drift.samples)
         self.in_progress = InProgress()
         self.jobs = JobAccess(settings)
         self.stopping = False
@@ -45,9 +47,15 @@ class Online:
         self.log = open_decision_log(self.settings)
         self.models.start()
 
-    def start(self) -> None:
-        """The same, and keep house from now on. Called from within the server's event loop."""
+    def start(self, monitor: MonitorCalls | None = None) -> None:
+        """The same, and keep house from now on. Called from within the server's event loop.
+
+        Args:
+            monitor: watches for drift; None where nobody does.
+        """
         self.load()
+        if monitor is not None:
+            self.drift.start(monitor)
         loop = asyncio.get_running_loop()
         before_sigterm(loop, self._begin_stop, self.settings.shutdown_delay_s, Listening(shared_folder()))
         self._housekeeping = loop.create_task(self._keep_house())
@@ -56,6 +64,7 @@ class Online:
         """Finish what is done in the background."""
         if self._housekeeping is not None:
             self._housekeeping.cancel()
+        await self.drift.stop()
         await self.limits.close()
         await asyncio.to_thread(self.jobs.close)
         await asyncio.to_thread(self.log.close)

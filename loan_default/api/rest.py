@@ -16,9 +16,10 @@ from loan_default import metrics
 from loan_default.api.bulk.rest import BatchFace
 from loan_default.api.bulk.routes import BATCH_PATH
 from loan_default.api.call import require_method
-from loan_default.api.envelope import API_PREFIX, Answer, json_answer, refusal, success
+from loan_default.api.envelope import API_PREFIX, Answer, encoded, json_answer, refusal, success
 from loan_default.api.online import Online
 from loan_default.api.predict import Predict
+from loan_default.drift_link.messages import SAID
 from loan_default.errors import LoanDefaultError, ModelUnavailable, NoSuchCall
 
 Handler = Callable[[Scope, Receive], Awaitable[Answer]]
@@ -28,12 +29,23 @@ _METHODS = {
     "/api/v1/predict": "POST",
     "/api/v1/model/info": "GET",
     "/api/v1/model/reload": "POST",
+    "/api/v1/drift": "GET",
+    "/api/v1/drift/report": "GET",
     "/healthz": "GET",
     "/livez": "GET",
     "/readyz": "GET",
     "/metrics": "GET",
 }
 REST_PATHS = tuple(_METHODS)
+
+# The page brings everything with it; whatever were in it, it could load nothing, send nothing and ask nobody.
+_PAGE_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; frame-ancestors 'self'; sandbox allow-scripts",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class RestFace:
@@ -50,6 +62,8 @@ class RestFace:
             "/api/v1/predict": Predict(online).answer,
             "/api/v1/model/info": self._model_info,
             "/api/v1/model/reload": self._reload,
+            "/api/v1/drift": self._drift,
+            "/api/v1/drift/report": self._drift_report,
             "/healthz": self._alive,
             "/livez": self._alive,
             "/readyz": self._ready,
@@ -92,6 +106,16 @@ class RestFace:
         after = await self._online.models.take_up(for_all=True)
         told = "was already answering" if after is before else "answers from now on"
         return success(self._online.model_info(), f"Version {after.served.version} {told}.")
+
+    async def _drift(self, _: Scope, __: Receive) -> Answer:
+        """Whether the applicants have changed."""
+        verdict = await self._online.drift.verdict()
+        return success(verdict.model_dump(mode="json"), SAID[verdict.status])
+
+    async def _drift_report(self, _: Scope, __: Receive) -> Answer:
+        """The same as a page for people."""
+        page = await self._online.drift.report()
+        return Answer(page.encode(), headers=encoded(_PAGE_HEADERS))
 
     async def _alive(self, _: Scope, __: Receive) -> Answer:
         """The process runs."""

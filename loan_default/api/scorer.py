@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from loan_default.drift_link import Sampler
 from loan_default.metrics import PREDICTION_SECONDS, PREDICTIONS, RESULTS
 
 if TYPE_CHECKING:  # at run time XGBoost comes with the model: the supervisor does without it
@@ -46,8 +47,10 @@ class _Waiting(NamedTuple):
 class Scorer:
     """Collects rows during a turn of the event loop and scores them together."""
 
-    def __init__(self, model: "LoanModel") -> None:
+    def __init__(self, model: "LoanModel", sampler: Sampler | None = None) -> None:
+        """`sampler`: is offered what was scored; None where nobody watches for drift."""
         self._model = model
+        self._sampler = sampler
         self._waiting: list[_Waiting] = []
         # Looked up once, and moved once for all rows of a turn: a counter costs as much as parsing an applicant.
         self._predictions = {face: PREDICTIONS.labels(face) for face in ("rest", "native")}
@@ -90,8 +93,11 @@ class Scorer:
     def _score(self, rows: Rows) -> list[Score]:
         started = time.perf_counter()
         values = self._model.features.values(np.array(rows, dtype=np.float64))
-        pds = self._model.pd_of_features(values.astype(np.float32))
+        matrix = values.astype(np.float32)
+        pds = self._model.pd_of_features(matrix)
         PREDICTION_SECONDS.observe(time.perf_counter() - started)
+        if self._sampler is not None:
+            self._sampler.offer(matrix, pds)
         self._count_bands(pds)
         return [Score(pd, row) for pd, row in zip(pds.tolist(), values.tolist(), strict=True)]
 

@@ -6,6 +6,7 @@ import typer
 
 from loan_default import __version__
 from loan_default.cli.decisions import decision, erase
+from loan_default.cli.drift import drift_app
 from loan_default.cli.jobs import jobs_app
 from loan_default.cli.keys import key_app
 from loan_default.cli.models import evaluate, history, promote, reproduce, rollback
@@ -24,6 +25,7 @@ for _command in (train, serve, build, score, worker, promote, rollback, history,
     app.command()(_command)
 app.add_typer(schema_app, name="schema")
 app.add_typer(key_app, name="key")
+app.add_typer(drift_app, name="drift")
 app.add_typer(jobs_app, name="jobs")
 
 

@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from loan_default.bulk.file_name import written_by_name
-from loan_default.bulk.order import SourceKind, Written
+from loan_default.bulk.order import SourceKind
 from loan_default.bulk.summary import Summary
+from loan_default.cli.portfolio import (
+    DecimalOption,
+    EncodingOption,
+    KindOption,
+    PortfolioArgument,
+    SeparatorOption,
+    said,
+    written_as,
+)
 from loan_default.cli.progress import progress_of
 from loan_default.cli.shared import JsonOption, or_exit
-from loan_default.errors import BulkInputError, JobInterrupted
-from loan_default.schema.declaration import CsvFormat
+from loan_default.errors import JobInterrupted
 from loan_default.settings import Stage, read_settings
 
 if TYPE_CHECKING:
@@ -26,15 +32,13 @@ _INTERRUPTED = 130  # as shells say of what Ctrl-C ended
 
 
 def score(  # noqa: PLR0913, PLR0917  # what the command takes
-    portfolio: Annotated[Path, typer.Argument(help="CSV (also .csv.gz), Parquet, or JSON with one applicant a line.")],
+    portfolio: PortfolioArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .csv or .json.")],
     reasons: Annotated[bool, typer.Option("--reasons", help="Say why each declined row was declined.")] = False,
-    kind: Annotated[
-        SourceKind | None, typer.Option("--format", help="Of the portfolio. Default: by the ending of its name.")
-    ] = None,
-    separator: Annotated[str | None, typer.Option(help="Of a CSV. Default: found, and said.")] = None,
-    decimal: Annotated[str | None, typer.Option(help="Decimal mark of a CSV. Default: as declared.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of a CSV. Default: found, and said.")] = None,
+    kind: KindOption = None,
+    separator: SeparatorOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
     model_stage: Annotated[Stage, typer.Option(help="Which promoted model.")] = "production",
     as_json: JsonOption = False,
 ) -> None:
@@ -45,8 +49,7 @@ def score(  # noqa: PLR0913, PLR0917  # what the command takes
 
     Exit code 0: done. 2: the portfolio cannot be scored. 130: interrupted; what is done is kept.
     """
-    stated = {"separator": separator, "decimal": decimal, "encoding": encoding}
-    asked = _Asked(portfolio, output, reasons, kind, {name: value for name, value in stated.items() if value}, as_json)
+    asked = _Asked(portfolio, output, reasons, kind, said(separator, decimal, encoding), as_json)
     or_exit(lambda: _score(asked, model_stage))
 
 
@@ -71,7 +74,7 @@ def _score(asked: _Asked, stage: Stage) -> None:
     settings = read_settings()
     served = pointed(settings, stage)
     model = LoanModel.load(served.model_folder)
-    written = _written(asked, model.schema.csv)
+    written = written_as(asked.portfolio, asked.kind, asked.stated, model.schema.csv)
     watch = model.population_watch(settings.drift_psi_threshold)
     job = LocalJob(asked.portfolio, asked.output, written, asked.reasons, model, served.version, watch)
     try:
@@ -88,22 +91,6 @@ def _score(asked: _Asked, stage: Stage) -> None:
         typer.echo(summary.model_dump_json(indent=2))
     else:
         _print_summary(job, summary)
-
-
-def _written(asked: _Asked, declared: CsvFormat) -> Written:
-    """How the portfolio is written, as far as it was said; what was not is found, or is as the declaration says."""
-    by_name = written_by_name(asked.portfolio.name, asked.kind)
-    if by_name is None:
-        raise BulkInputError(f"What {asked.portfolio.name} is does not follow from its name: say it with --format.")
-    if not asked.stated:
-        return by_name
-    try:
-        # A tab is hard to type.
-        stated = {key: value.replace("\\t", "\t") for key, value in asked.stated.items()}
-        return by_name.model_copy(update={"csv": CsvFormat.model_validate(declared.model_dump() | stated)})
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise BulkInputError(f"--{problem['loc'][0] if problem['loc'] else 'separator'}: {problem['msg']}.") from None
 
 
 def _scored(job: "LocalJob", *, quiet: bool) -> Summary:

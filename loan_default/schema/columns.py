@@ -162,6 +162,11 @@ class NumberColumn(_Column):
         """The example as a caller would send it."""
         return self.shown(self.example)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the numbers 0, 1, … of the feature matrix stand for; none for a number that stands for itself."""
+        return ()
+
     def shown(self, number: float) -> Value:
         """What a number of the feature matrix stands for."""
         return int(number) if self.type == "integer" else number
@@ -187,6 +192,11 @@ class BooleanColumn(_Column):
     def shown_example(self) -> Value:
         """The example as a caller would send it."""
         return self.example
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the numbers 0, 1, … of the feature matrix stand for; none for a number that stands for itself."""
+        return ("no", "yes")
 
     def shown(self, number: float) -> Value:
         """What a number of the feature matrix stands for."""
@@ -256,6 +266,11 @@ class CategoryColumn(_Column):
     def shown_example(self) -> Value:
         """The example as a caller would send it."""
         return self.example
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the numbers 0, 1, … of the feature matrix stand for; none for a number that stands for itself."""
+        return self.categories
 
     def shown(self, number: float) -> Value:
         """What a number of the feature matrix stands for."""

@@ -192,6 +192,11 @@ class Schema(Declared):
         )
 
     @property
+    def words(self) -> dict[str, list[str]]:
+        """What the values 0, 1, … of the feature matrix stand for, by column; numbers are not in it."""
+        return {column.name: list(column.words) for column in self.columns if column.words}
+
+    @property
     def monotone_constraints(self) -> tuple[int, ...]:
         """XGBoost's constraint for each feature: 1, -1 or 0."""
         return tuple(_MONOTONE[item.risk] for item in (*self.columns, *self.derived))

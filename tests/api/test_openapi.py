@@ -107,7 +107,8 @@ def test_every_code_that_callers_can_get_is_there_under_its_status(described_def
     named = {
         (int(status), code)
         for status, answer in answers
-        for code in answer["content"]["application/json"]["schema"]["properties"].get("error", {}).get("enum", [])
+        for content in answer["content"].values()
+        for code in content["schema"].get("properties", {}).get("error", {}).get("enum", [])
     }
     assert named == {(int(error.status), error.code) for error in errors(LoanDefaultError)}
 

@@ -33,7 +33,7 @@ def test_it_pins_the_promoted_model(bento: Path) -> None:
 def test_it_holds_code_and_declaration_but_no_state_keys_tests_or_training(bento: Path) -> None:
     files = {str(path.relative_to(bento / "src")) for path in (bento / "src").rglob("*") if path.is_file()}
     top = {name.split("/")[0] for name in files}
-    assert top == {"bentofile.yaml", "data", "loan_default", "requirements", "service.py"}
+    assert top == {"bentofile.yaml", "data", "drift", "loan_default", "requirements", "service.py"}
     assert "loan_default/api/page/docs.html" in files
     assert not [name for name in files if "training" in name or "api_key" in name or name.endswith((".db", ".env"))]
     assert KEY not in "".join(path.read_text(errors="ignore") for path in bento.rglob("*") if path.is_file())

@@ -165,9 +165,8 @@ def test_metrics_add_up_over_the_workers_and_hide_bentomls_own(server: Server) -
     name = 'loan_predictions_total{"face": "rest"}'
     assert after[name] - before.get(name, 0) == 30
     assert not [key for key in after if key.startswith("bentoml_")]
-    assert (
-        sum(key.startswith("process_resident_memory_bytes") for key in after) == 4
-    )  # the supervisor, two workers, one for jobs
+    # The supervisor, two workers, one for jobs, the drift monitor.
+    assert sum(key.startswith("process_resident_memory_bytes") for key in after) == 5
 
 
 def test_the_log_is_json_with_request_ids_and_without_applicants_or_keys(server: Server) -> None:
@@ -205,12 +204,12 @@ def test_a_killed_worker_comes_back_in_a_container_too_the_other_answers_and_no_
         third = next(worker for worker in server.workers() if worker.pid != second.pid)
         _predict(server, 40)
         metrics = server.metrics()
-        jobs = {worker.pid for worker in server.job_workers()}
+        beside = {process.pid for process in (*server.job_workers(), *server.drift_monitors())}
     assert metrics[counted] == metrics['loan_http_requests_total{method="POST",route="/api/v1/predict",status="200"}']
     assert metrics[counted] == sum(value for name, value in metrics.items() if "loan_prediction_result_total{" in name)
     assert metrics[counted] == 120
     assert [value for name, value in metrics.items() if name.startswith("loan_model_info{")] == [1]
-    living = {server.process.pid, second.pid, third.pid, *jobs}
+    living = {server.process.pid, second.pid, third.pid, *beside}
     for name in ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"):
         assert {sample for sample in metrics if sample.startswith(name)} == {f'{name}{{pid="{pid}"}}' for pid in living}
 

@@ -71,6 +71,10 @@ def test_only_categories_have_no_order_for_xgboost() -> None:
     assert deriving(RATIO).feature_types == ["q", "q", "q", "q", "c", "q"]
 
 
+def test_the_values_of_choices_are_told_in_words_and_numbers_stand_for_themselves() -> None:
+    assert deriving(RATIO).words == {"owner": ["no", "yes"], "home": ["own", "rent"]}
+
+
 def test_an_integer_column_has_an_integer_example(schema: Schema) -> None:
     assert [type(value) for value in schema.example.values()] == [int, float, float]
 

@@ -64,6 +64,22 @@ def rest_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
             "parameters": [REQUEST_ID],
             "responses": {"200": answer(200, "The model that answers predictions from now on.", info)},
         },
+        ("get", "/api/v1/drift"): {
+            "tags": ["REST"],
+            "operationId": "drift",
+            "summary": "Whether the applicants have changed",
+            "description": "Needs a key with the scope `operate`.",
+            "parameters": [REQUEST_ID],
+            "responses": {"200": answer(200, "The drift monitor's verdict.", shapes.success("Verdict"))},
+        },
+        ("get", "/api/v1/drift/report"): {
+            "tags": ["REST"],
+            "operationId": "drift_report",
+            "summary": "The same as a page for people",
+            "description": "Needs a key with the scope `operate`.",
+            "parameters": [REQUEST_ID],
+            "responses": {"200": answer(200, "A page that loads nothing.", {"type": "string"}, "text/html")},
+        },
     }
 
 

@@ -27,6 +27,8 @@ STATUSES: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("post", "/api/v1/predict"): (*_KEY, *_BODY, 422),
     ("get", "/api/v1/model/info"): _KEY,
     ("post", "/api/v1/model/reload"): (*_KEY, 409),
+    ("get", "/api/v1/drift"): _KEY,
+    ("get", "/api/v1/drift/report"): _KEY,
     ("post", "/predict"): (*_KEY, *_BODY, 400),
     ("get", BATCH_PATH): (*_KEY, 422),
     ("post", BATCH_PATH): (*_KEY, *_BODY, 409, 422),

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from loan_default.api.call import SAFE_NAME
 from loan_default.api.loaded import Prediction
 from loan_default.api.native import Detail, Refusal
+from loan_default.drift_link.messages import Verdict
 from loan_default.errors import LoanDefaultError
 
 Node = dict[str, Any]
@@ -36,7 +37,8 @@ _SAID = {
     429: "Too many applicants or jobs for this key, or wrong keys from this address; `Retry-After` says when to come "
     "back.",
     500: "Something went wrong on the server; its log has the details under the request's id.",
-    503: "No model is loaded, a record or job cannot be kept, or there are too many calls at once.",
+    503: "No model is loaded, a record or job cannot be kept, the drift monitor does not answer, or there are too many "
+    "calls at once.",
 }
 
 
@@ -53,6 +55,7 @@ class Shapes:
             Prediction,
             Refusal,
             answers.ModelInfo,
+            Verdict,
         ]
         types += [answers.BatchJob, answers.BatchJobs, Summary, answers.Task]
         types += [Detail, answers.Alive, answers.Ready, answers.NotReady, answers.NativeError]
