@@ -1,5 +1,6 @@
 """What tests share: the default data, one model fitted once, and folders that look like a trained installation."""
 
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ from loan_default.training.fit import FitOptions, Fitted, fit_decision
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "credit_data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dbos_keeps_to_pytests_logs() -> None:
+    """DBOS would otherwise keep the first test's captured stderr for good, which is closed when that test ends."""
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 
 @pytest.fixture(scope="session")
