@@ -35,8 +35,10 @@ serve: $(INSTALLED) ## serve on HOST:PORT (127.0.0.1:3000), after setting up and
 bento: $(INSTALLED) ## build a Bento around the promoted model
 	@exec $(BIN)/loan-default build
 
+# Real servers are tested one after the other: side by side they would wait for each other's CPU.
 test: $(INSTALLED) ## all tests with coverage; the report is htmlcov/index.html
-	@$(BIN)/pytest --cov --cov-report=term --cov-report=html
+	@$(BIN)/pytest -n auto --dist loadfile -m "not e2e" --cov --cov-report= --cov-fail-under=0
+	@$(BIN)/pytest -m e2e --cov --cov-append --cov-report=term --cov-report=html
 
 check: $(INSTALLED) lint ## lint, types and the quick tests, in under a minute
 	@$(BIN)/pytest -q -n 2 -m "not integration and not e2e and not slow"

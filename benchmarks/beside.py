@@ -84,7 +84,7 @@ async def ask(up: Running, bodies: Sequence[str], rate: float, until: Callable[[
 
     async def watch() -> None:
         while not await asyncio.to_thread(until):  # noqa: ASYNC110  # a server is asked, nobody here could set an event
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
         over.set()
 
     await asyncio.gather(watch(), *(caller() for _ in range(_CONNECTIONS)))
