@@ -1,11 +1,12 @@
 """How fast portfolios are scored in bulk, beside XGBoost alone and loops of a few lines.
 
-    python benchmarks/bulk.py [ROWS ...]
+    python benchmarks/bulk.py [--larger] [ROWS ...]
 
 Needs a promoted model (`make train`). Portfolios of 100 thousand, 1 million and 10 million rows, unless ROWS says
 otherwise, are made once of data/Default_Fin.csv with noise and kept under STATE_DIR/benchmarks. Each measurement runs
 in a process of its own, `BEST_OF` times, and the best counts: other work on the machine only ever makes it slower. CPU
-time is steadier than rows/s where the machine has other work.
+time is steadier than rows/s where the machine has other work. With `--larger` the model has 300 trees of depth 3, as
+wider data needs them, instead of the promoted one's.
 """
 
 import json
@@ -33,7 +34,7 @@ from loan_default.bulk.run import Work, run
 from loan_default.margins import raw_margins
 from loan_default.model import LoanModel
 from loan_default.schema import DEFAULT_SCHEMA
-from loan_default.served import Served, pointed
+from loan_default.served import pointed
 from loan_default.settings import read_settings
 from loan_default.storage import LocalFolder, Place
 
@@ -54,10 +55,12 @@ class Measured(NamedTuple):
 
 def main() -> None:
     """Measure everything and print the table."""
-    sizes = [int(rows) for rows in sys.argv[1:]] or SIZES
+    larger = "--larger" in sys.argv
+    folder = larger_model() if larger else pointed(read_settings(), "production").model_folder
+    sizes = [int(rows) for rows in sys.argv[1:] if rows != "--larger"] or SIZES
     typer.echo(f"{CORES} cores; rows/s, CPU time of a row, most memory of the process; best of {BEST_OF}\n")
     typer.echo(f"{'':34}" + "".join(f"{rows:>34,}" for rows in sizes))
-    found = {name: [measured(name, rows) for rows in sizes] for name in CALLS}
+    found = {name: [measured(folder, name, rows) for rows in sizes] for name in CALLS}
     for name, of_sizes in found.items():
         cells = [f"{each.rate:>15,.0f} {each.cpu_us:>7.2f} µs {each.mb:>5,.0f} MB" for each in of_sizes]
         typer.echo(f"{CALLS[name][0]:34}" + "".join(cells))
@@ -65,40 +68,49 @@ def main() -> None:
         pairs = zip(found[ours], found[theirs], strict=True)
         shares = [f"{a.rate / b.rate:>15.0%} {b.cpu_us / a.cpu_us:>7.0%}            " for a, b in pairs]
         typer.echo(f"{f'{ours} / {theirs} (goal {goal:.0%})':34}" + "".join(shares))
-    one = min(seconds("parquet", 1) for _ in range(BEST_OF))
+    portfolio("parquet", 1)
+    one = min(told_by(folder, "parquet", 1)["seconds"] for _ in range(BEST_OF))
     typer.echo(f"\nA job of one row, inspected and scored: {1000 * one:.0f} ms")
 
 
-def measured(name: str, rows: int) -> Measured:
+def measured(folder: Path, name: str, rows: int) -> Measured:
     """One thing with one portfolio."""
     portfolio("parquet", rows), portfolio("csv", rows)
-    told = [told_by(name, rows) for _ in range(BEST_OF)]
+    told = [told_by(folder, name, rows) for _ in range(BEST_OF)]
     best = {what: min(each[what] for each in told) for what in told[0]}
     return Measured(rows / best["seconds"], best["cpu"] / rows * 1e6, best["mb"])
 
 
-def seconds(name: str, rows: int) -> float:
-    """Of one measurement."""
-    portfolio("parquet", rows)
-    return float(told_by(name, rows)["seconds"])
-
-
-def told_by(name: str, rows: int) -> dict[str, float]:
+def told_by(folder: Path, name: str, rows: int) -> dict[str, float]:
     """What a process of its own measured."""
-    done = subprocess.run([sys.executable, __file__, "in-process", name, str(rows)], capture_output=True, check=True)
+    command = [sys.executable, __file__, "in-process", str(folder), name, str(rows)]
+    done = subprocess.run(command, capture_output=True, check=True)
     told: dict[str, float] = json.loads(done.stdout)
     return told
 
 
-def in_process(name: str, rows: int) -> None:
+def in_process(folder: Path, name: str, rows: int) -> None:
     """Measure here and tell it on standard output."""
-    served = pointed(read_settings(), "production")
-    call = CALLS[name][1](served, rows)
+    call = CALLS[name][1](folder, rows)
     started, worked = time.perf_counter(), time.process_time()
     call()
     took, cpu = time.perf_counter() - started, time.process_time() - worked
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     typer.echo(json.dumps({"seconds": took, "cpu": cpu, "mb": peak_kb / 1024}))
+
+
+def larger_model() -> Path:
+    """The folder of a model with 300 trees of depth 3, fitted unless it is there."""
+    from loan_default.training.data import read_dataset
+    from loan_default.training.fit import FitOptions, fit_decision
+
+    folder = FOLDER / "larger-model"
+    if not folder.exists():
+        promoted = LoanModel.load(pointed(read_settings(), "production").model_folder)
+        data = read_dataset(DEFAULT_SCHEMA.with_name("Default_Fin.csv"), promoted.schema)
+        fitted = fit_decision(data, promoted.schema, FitOptions(trees=300, depth=3))
+        LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, promoted.about).save(folder)
+    return folder
 
 
 def portfolio(kind: str, rows: int) -> Path:
@@ -132,11 +144,11 @@ def made(rows: int) -> Iterator[pa.Table]:
         yield table
 
 
-def engine(kind: str) -> Callable[[Served, int], Callable[[], object]]:
+def engine(kind: str) -> Callable[[Path, int], Callable[[], object]]:
     """Ours, with inspection, checks, rejects, checkpoints and summary."""
 
-    def prepare(served: Served, rows: int) -> Callable[[], object]:
-        model = LoanModel.load(served.model_folder)
+    def prepare(model_folder: Path, rows: int) -> Callable[[], object]:
+        model = LoanModel.load(model_folder)
         place = Place(LocalFileSystem(), str(portfolio(kind, rows)))
         folder = FOLDER / f"out-{kind}-{rows}"
         shutil.rmtree(folder, ignore_errors=True)
@@ -144,7 +156,7 @@ def engine(kind: str) -> Callable[[Served, int], Callable[[], object]]:
         def score() -> None:
             written = Written.model_validate({"kind": kind})
             order = inspect(place, model.schema, written, most_rows=10**9).order
-            work = Work(order, place, LocalFolder(folder), model, served.version, CORES)
+            work = Work(order, place, LocalFolder(folder), model, "1", CORES)
             summary = run(work, lambda _: None, lambda: False)
             assert summary.scored == rows, summary  # noqa: S101  # a benchmark of something else otherwise
             shutil.rmtree(folder)
@@ -154,16 +166,16 @@ def engine(kind: str) -> Callable[[Served, int], Callable[[], object]]:
     return prepare
 
 
-def raw(served: Served, rows: int) -> Callable[[], object]:
+def raw(model_folder: Path, rows: int) -> Callable[[], object]:
     """XGBoost on a matrix in memory, with all cores: what nothing around it can beat."""
-    model = LoanModel.load(served.model_folder, threads=CORES)
+    model = LoanModel.load(model_folder, threads=CORES)
     matrix = np.concatenate([features(model, batch) for batch in batches("parquet", rows)])
     return lambda: raw_margins(model.booster, matrix)
 
 
-def loop(served: Served, rows: int) -> Callable[[], object]:
+def loop(model_folder: Path, rows: int) -> Callable[[], object]:
     """Read, score and write Parquet in the shortest way: no checks, no rejects, no checkpoints."""
-    model = LoanModel.load(served.model_folder, threads=CORES)
+    model = LoanModel.load(model_folder, threads=CORES)
 
     def score() -> None:
         path, writer = FOLDER / f"loop-{rows}.parquet", None
@@ -179,9 +191,9 @@ def loop(served: Served, rows: int) -> Callable[[], object]:
     return score
 
 
-def csv_loop(served: Served, rows: int) -> Callable[[], object]:
+def csv_loop(model_folder: Path, rows: int) -> Callable[[], object]:
     """Read by pyarrow's CSV reader with all cores, and score; nothing is written."""
-    model = LoanModel.load(served.model_folder, threads=CORES)
+    model = LoanModel.load(model_folder, threads=CORES)
 
     def score() -> None:
         for batch in batches("csv", rows):
@@ -205,7 +217,7 @@ def features(model: LoanModel, batch: pa.RecordBatch) -> NDArray[np.float32]:
     return model.features.matrix(np.column_stack(columns))
 
 
-CALLS: dict[str, tuple[str, Callable[[Served, int], Callable[[], object]]]] = {
+CALLS: dict[str, tuple[str, Callable[[Path, int], Callable[[], object]]]] = {
     "raw": ("XGBoost alone, in memory", raw),
     "parquet": ("loan-default, Parquet → Parquet", engine("parquet")),
     "loop": ("pyarrow loop, Parquet → Parquet", loop),
@@ -216,6 +228,6 @@ CALLS: dict[str, tuple[str, Callable[[Served, int], Callable[[], object]]]] = {
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["in-process"]:
-        in_process(sys.argv[2], int(sys.argv[3]))
+        in_process(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     else:
         main()
