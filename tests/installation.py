@@ -46,8 +46,12 @@ class Installation:
         )
 
     def copy(self, state: Path) -> "Installation":
-        """The same in a folder of its own: no two servers share one."""
-        return Installation(shutil.copytree(self.state, state))
+        """The same in a folder of its own: no two servers share one, nor what one of them has been doing."""
+
+        def of_a_server(folder: str, names: list[str]) -> set[str]:
+            return {"jobs", "drift"} & set(names) if Path(folder) == self.state else set()
+
+        return Installation(shutil.copytree(self.state, state, ignore=of_a_server))
 
     def python(self, code: str) -> str:
         """Run Python code in this installation; returns what it printed."""
