@@ -26,6 +26,11 @@ KEY = "end-to-end-key"
 _READY_WITHIN_S = 90
 
 
+def with_helpers() -> dict[str, str]:
+    """This environment, in which Python code finds what tests share, as tests themselves do."""
+    return {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}"}
+
+
 @dataclass(frozen=True)
 class Installation:
     """A state folder, and every command of the project pointed at it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from decisions import Answers, decide, lines, wait_for
+from installation import with_helpers
 
 from loan_default.decision_log import file_archive
 from loan_default.decision_log.file_archive import FileArchive
@@ -90,10 +91,8 @@ for i in range(int(sys.argv[3])):
 @pytest.mark.slow
 def test_erasing_while_two_processes_write_loses_nothing_else(model_folder: Path, folder: Path) -> None:
     n = 1500
-    tests = Path(__file__).resolve().parents[1]
-    variables = {**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
     command: list[str | Path] = [sys.executable, "-c", _WRITE, model_folder, folder, str(n)]
-    writers = [subprocess.Popen(command, env=variables) for _ in range(2)]
+    writers = [subprocess.Popen(command, env=with_helpers()) for _ in range(2)]
     archive, erased = FileArchive(folder), 0
     wait_for(lambda: any(segments(folder)), within_s=60)
     while any(writer.poll() is None for writer in writers):

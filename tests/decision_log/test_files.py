@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from decisions import Answers, decide, decided_at, lines
+from installation import with_helpers
 
 from loan_default.decision_log import files
 from loan_default.decision_log.file_archive import FileArchive
@@ -180,10 +181,9 @@ print(text.count(b"\\n"), text.count(b'{"id":'), text.endswith(b"}\\n"))
 
 @pytest.mark.slow
 def test_a_write_that_the_disk_took_in_part_is_taken_back(model_folder: Path, folder: Path) -> None:
-    tests = Path(__file__).resolve().parents[1]
     done = subprocess.run(
         [sys.executable, "-c", _UNTIL_FULL, model_folder, folder],
-        env={**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"},
+        env=with_helpers(),
         capture_output=True,
         text=True,
         timeout=120,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from decisions import is_kept
+from installation import with_helpers
 
 from loan_default.decision_log import writer
 from loan_default.decision_log.segments import segments
@@ -55,11 +56,9 @@ asyncio.run(require() if log.required else append())
 @contextmanager
 def process(model_folder: Path, state: Path, mode: str, user: str = "") -> Iterator[subprocess.Popen[str]]:
     """A process that decides without end and prints each decision's id."""
-    tests = Path(__file__).resolve().parents[1]
-    variables = {**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
     with subprocess.Popen(
         [sys.executable, "-c", _PROCESS, model_folder, state, mode, user],
-        env=variables,
+        env=with_helpers(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
