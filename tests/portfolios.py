@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from installation import ROOT
 from pyarrow.fs import LocalFileSystem
 
 from loan_default.bulk.inspect import Inspected, inspect
@@ -17,6 +19,10 @@ from loan_default.bulk.summary import Summary
 from loan_default.model import LoanModel
 from loan_default.schema import Schema
 from loan_default.storage import LocalFolder, Place
+
+DATA = ROOT / "data" / "Default_Fin.csv"
+ROWS = 700  # of a chunk: 15 chunks
+BAD = ["10001,1,-5,7,0", "10002,1", "10003,2,abc,,0", "10004,0.5,1e999,nan,0", '10005,1,"1,5",9,0']
 
 CSV, PARQUET, JSON = Written(kind="csv"), Written(kind="parquet"), Written(kind="json")
 MANY = 10**9
@@ -83,3 +89,10 @@ def rejects(folder: Path) -> list[dict[str, str]]:
 def output(folder: Path) -> tuple[bytes, bytes]:
     """What must be the same to the last byte however often a job was interrupted."""
     return (folder / RESULTS).read_bytes(), (folder / REJECTS).read_bytes()
+
+
+def as_parquet(path: Path, group: int | None = None) -> Path:
+    """The same as Parquet, in row groups of so many rows."""
+    table = pa_csv.read_csv(path)
+    pq.write_table(table, path.with_suffix(".parquet"), row_group_size=group)
+    return path.with_suffix(".parquet")

@@ -32,20 +32,20 @@ def job(model: LoanModel, portfolio: Path, output: str) -> LocalJob:
     return LocalJob(portfolio, portfolio.with_name(output), Written(kind="csv"), False, model, "7", watch)
 
 
-def more_than(done: int, chunks: list[int]) -> Callable[[], bool]:
-    return lambda: chunks[-1] > done
+def more_than(done: int, rows: list[int]) -> Callable[[], bool]:
+    return lambda: rows[-1] > done
 
 
 def scored_in_pieces(work: LocalJob, chunk_rows: int) -> tuple[Summary, int]:
     """The summary of a job that is stopped whenever it has done a chunk more, and how often it was."""
     inspected = work.prepare()
     inspected = inspected.model_copy(update={"order": inspected.order.model_copy(update={"chunk_rows": chunk_rows})})
-    chunks, done, stops = [0], 0, 0
+    rows, done, stops = [0], 0, 0
     while True:
         try:
-            summary = work.score(inspected, lambda each: chunks.append(each.chunks_done), more_than(done, chunks))
+            summary = work.score(inspected, lambda each: rows.append(each.rows_done), more_than(done, rows))
         except Stopped:
-            stops, done = stops + 1, max(chunks)
+            stops, done = stops + 1, max(rows)
         else:
             return summary, stops
 

@@ -1,12 +1,7 @@
-"""A whole run: the right answers, in order, the same to the last byte whatever happened on the way."""
+"""A whole run: the right answers, in the order of the portfolio, and what is told on the way."""
 
-import errno
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -14,47 +9,25 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-from installation import ROOT
-from portfolios import PARQUET, never, nobody, ordered, output, rejects, results, scored, work_on
+from portfolios import (
+    DATA,
+    PARQUET,
+    ROWS,
+    as_parquet,
+    never,
+    nobody,
+    ordered,
+    output,
+    rejects,
+    results,
+    scored,
+    work_on,
+)
 
-from loan_default.bulk.order import Written
 from loan_default.bulk.progress import Progress
-from loan_default.bulk.run import SUMMARY, Stopped, run
-from loan_default.errors import BulkInputError
+from loan_default.bulk.run import SUMMARY, run
 from loan_default.model import LoanModel
-from loan_default.storage import LocalFolder
 from loan_default.training.data import Dataset
-
-DATA = ROOT / "data" / "Default_Fin.csv"
-ROWS = 700  # of a chunk: 15 chunks
-BAD = ["10001,1,-5,7,0", "10002,1", "10003,2,abc,,0", "10004,0.5,1e999,nan,0", '10005,1,"1,5",9,0']
-
-
-@pytest.fixture
-def portfolio(tmp_path: Path) -> Path:
-    """The default data, with some rows that cannot be scored in the middle."""
-    lines = DATA.read_text().splitlines()
-    path = tmp_path / "portfolio.csv"
-    path.write_text("\n".join([*lines[:3000], *BAD, *lines[3000:]]) + "\n")
-    return path
-
-
-@pytest.fixture
-def undisturbed(portfolio: Path, loan_model: LoanModel, tmp_path: Path) -> tuple[bytes, bytes]:
-    """What an undisturbed run gives."""
-    scored(portfolio, tmp_path / "undisturbed", loan_model, rows=ROWS)
-    return output(tmp_path / "undisturbed")
-
-
-def as_parquet(path: Path, group: int | None = None) -> Path:
-    table = pa_csv.read_csv(path)
-    pq.write_table(table, path.with_suffix(".parquet"), row_group_size=group)
-    return path.with_suffix(".parquet")
-
-
-def stop_after(chunks: int) -> tuple[Callable[[Progress], None], Callable[[], bool]]:
-    seen: list[Progress] = []
-    return seen.append, lambda: bool(seen) and seen[-1].chunks_done >= chunks
 
 
 @pytest.mark.parametrize("rows", [1, 999, 10_000])
@@ -173,163 +146,14 @@ def test_threads_change_nothing(
     assert output(tmp_path / "out") == undisturbed
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_stopped_at_every_chunk_it_goes_on_where_it_was(loan_model: LoanModel, tmp_path: Path, kind: str) -> None:
-    (tmp_path / "x.csv").write_bytes(DATA.read_bytes())
-    source = as_parquet(tmp_path / "x.csv", 999) if kind == "parquet" else tmp_path / "x.csv"
-    order = ordered(source, loan_model, Written.model_validate({"kind": kind}), rows=ROWS)
-    run(work_on(source, tmp_path / "undisturbed", loan_model, order), nobody, never)
-    work, starts = work_on(source, tmp_path / "out", loan_model, order, threads=1), 0
-    for chunks in range(1, 15):
-        told, stop = stop_after(chunks)
-        with pytest.raises(Stopped):
-            run(work, told, stop)
-        starts += 1
-    assert starts == 14
-    summary = run(work, nobody, never)
-    assert output(tmp_path / "out") == output(tmp_path / "undisturbed")
-    assert summary.rows == 10_000
-    assert {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()} == {
-        "results.parquet",
-        "rejects.csv",
-        "summary.json",
-    }
-
-
-def test_a_finished_job_is_not_done_again(portfolio: Path, loan_model: LoanModel, tmp_path: Path) -> None:
-    summary = scored(portfolio, tmp_path / "out", loan_model)
-    work = work_on(portfolio, tmp_path / "out", loan_model, ordered(portfolio, loan_model))
-    portfolio.unlink()
-    told: list[Progress] = []
-    assert run(work, told.append, never) == summary
-    assert [(each.stage, each.rows_done) for each in told] == [("done", 10_005)]
-
-
 def test_progress_grows_to_all_rows(portfolio: Path, loan_model: LoanModel, tmp_path: Path) -> None:
     told: list[Progress] = []
     work = work_on(portfolio, tmp_path / "out", loan_model, ordered(portfolio, loan_model, rows=ROWS))
     run(work, told.append, never)
     done = [each.rows_done for each in told]
     assert done == sorted(done)
-    assert (done[0], done[-1], told[-1].rows_rejected, told[-1].chunks_done) == (0, 10_005, 5, 15)
+    assert (done[0], done[-1], told[-1].rows_rejected, len(set(done) - {0})) == (0, 10_005, 5, 15)
     assert [each.stage for each in told][-2:] == ["writing", "done"]
-
-
-def damage_nothing(part: Path) -> None:
-    part.unlink()
-
-
-def damage_end(part: Path) -> None:
-    part.write_bytes(part.read_bytes()[:-10])
-
-
-def damage_with_zeros(part: Path) -> None:
-    part.write_bytes(bytes(part.stat().st_size))
-
-
-def damage_a_bit(part: Path) -> None:
-    content = bytearray(part.read_bytes())
-    content[len(content) // 3] ^= 1
-    part.write_bytes(content)
-
-
-def damage_by_another(part: Path) -> None:
-    part.write_bytes(part.with_name("000001.part").read_bytes())
-
-
-@pytest.mark.parametrize(
-    "damage", [damage_nothing, damage_end, damage_with_zeros, damage_a_bit, damage_by_another, Path.touch]
-)
-def test_damaged_parts_are_made_again(
-    portfolio: Path,
-    loan_model: LoanModel,
-    tmp_path: Path,
-    undisturbed: tuple[bytes, bytes],
-    damage: Callable[[Path], None],
-) -> None:
-    work = work_on(portfolio, tmp_path / "out", loan_model, ordered(portfolio, loan_model, rows=ROWS))
-    told, stop = stop_after(15)
-    with pytest.raises(Stopped):
-        run(work, told, stop)
-    for number in (0, 4, 14):
-        damage(tmp_path / "out" / "parts" / f"{number:06d}.part")
-    run(work, nobody, never)
-    assert output(tmp_path / "out") == undisturbed
-
-
-def test_parts_of_another_order_are_not_taken(portfolio: Path, loan_model: LoanModel, tmp_path: Path) -> None:
-    told, stop = stop_after(15)
-    work = work_on(portfolio, tmp_path / "out", loan_model, ordered(portfolio, loan_model, rows=ROWS))
-    with pytest.raises(Stopped):
-        run(work, told, stop)
-    run(replace(work, model_version="8"), nobody, never)
-    assert set(results(tmp_path / "out")["model_version"].to_pylist()) == {"8"}
-
-
-class FullDisk(LocalFolder):
-    """A folder on a disk that is full after so many files of a kind."""
-
-    kind, room = "", 0
-
-    @contextmanager
-    def writing(self, name: str) -> Iterator[Any]:
-        """Write half of it, then there is no room left."""
-        file: Any
-        with super().writing(name) as file:
-            if name.startswith(self.kind):
-                self.room -= 1
-                if self.room < 0:
-                    file.write(b"half")
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            yield file
-
-
-@pytest.mark.parametrize(
-    ("kind", "room"), [("parts/", 0), ("parts/", 5), ("parts/", 14), ("results", 0), ("rejects", 0), ("summary", 0)]
-)
-def test_a_full_disk_leaves_whole_parts_and_the_next_run_goes_on(  # noqa: PLR0913, PLR0917
-    portfolio: Path, loan_model: LoanModel, tmp_path: Path, undisturbed: tuple[bytes, bytes], kind: str, room: int
-) -> None:
-    full = FullDisk(tmp_path / "out")
-    full.kind, full.room = kind, room
-    work = work_on(portfolio, tmp_path / "out", loan_model, ordered(portfolio, loan_model, rows=ROWS))
-    with pytest.raises(OSError, match="No space left"):
-        run(replace(work, folder=full), nobody, never)
-    parts = [name for name in work.folder.names() if name.startswith("parts/")]
-    assert len(parts) == (room if kind == "parts/" else 15 if kind == "summary" else 0)
-    assert not list((tmp_path / "out").rglob("*.draft"))
-    run(work, nobody, never)
-    assert output(tmp_path / "out") == undisturbed
-
-
-def test_a_source_that_changed_is_noticed(portfolio: Path, loan_model: LoanModel, tmp_path: Path) -> None:
-    work = work_on(portfolio, tmp_path / "out", loan_model, ordered(portfolio, loan_model, rows=ROWS))
-    portfolio.write_text(portfolio.read_text().replace("10001,1,-5", "10001,1,15"))
-    with pytest.raises(BulkInputError, match="has changed"):
-        run(work, nobody, never)
-    # Where the storage tells neither size nor time, the number of rows does.
-    unknown = work.order.model_copy(update={"source_bytes": None, "source_mtime_ns": None})
-    portfolio.write_text(portfolio.read_text() + "1,1,1,1,1\n")
-    with pytest.raises(BulkInputError, match="has changed"):
-        run(replace(work, order=unknown), nobody, never)
-    portfolio.unlink()
-    with pytest.raises(BulkInputError, match="has changed"):
-        run(work, nobody, never)
-
-
-def test_two_runs_on_one_folder_do_not_hurt_each_other(
-    portfolio: Path, loan_model: LoanModel, tmp_path: Path, undisturbed: tuple[bytes, bytes]
-) -> None:
-    work = work_on(portfolio, tmp_path / "out", loan_model, ordered(portfolio, loan_model, rows=ROWS))
-    ended: list[int] = []
-    runs = [Thread(target=lambda: ended.append(run(work, nobody, never).rows)) for _ in range(3)]
-    for one in runs:
-        one.start()
-    for one in runs:
-        one.join()
-    assert ended == [10_005] * 3
-    assert output(tmp_path / "out") == undisturbed
-    assert not any(name.startswith("parts/") for name in LocalFolder(tmp_path / "out").names())
 
 
 class Watching:
