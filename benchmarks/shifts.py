@@ -1,6 +1,7 @@
 """What the drift monitor is tried on: a model, applicants like those that it was trained on, and others.
 
-`drift.py` counts how often each shift is seen, `drift_hour.py` plays them one after another; tests do both in short.
+`drift_power.py` counts how often each shift is seen, `drift_hour.py` plays them one after another; tests do both in
+short.
 """
 # ruff: noqa: INP001
 

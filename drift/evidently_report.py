@@ -44,11 +44,6 @@ def evidently_report(
         return report.run(*frames)
 
 
-def evidently_psi(snapshot: "Snapshot") -> dict[str, float]:
-    """Evidently's PSI of each column."""
-    return {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"]}
-
-
 def evidently_html(
     window: Counts, reference: Counts, threshold: float, labels: Mapping[str, Sequence[str]] | None = None
 ) -> str:

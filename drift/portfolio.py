@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pyarrow.fs import LocalFileSystem
 
-from drift.comparison import Comparison, Counts, bin_labels
+from drift.comparison import Comparison, bin_labels
 from loan_default.bulk.inspect import Inspected, inspect
 from loan_default.bulk.opening import open_source
 from loan_default.bulk.order import Written
 from loan_default.bulk.progress import Progress
+from loan_default.bulk.tally import Tally, band_codes
 from loan_default.drift_link.messages import ColumnDrift, ReferenceFacts, Verdict, WindowFacts
 from loan_default.errors import BulkInputError, NoDriftReport
 from loan_default.model import LoanModel
@@ -31,7 +31,7 @@ def inspected_portfolio(portfolio: Path, model: LoanModel, written: Written) -> 
     Raises:
         BulkInputError: it is not as `written` says, lacks a column or has no rows.
     """
-    return inspect(_place(portfolio), model.schema, written, most_rows=2**63 - 1)
+    return inspect(_place(portfolio), model.schema, written)
 
 
 def compare_portfolio(  # noqa: PLR0913, PLR0917  # a file, a model, and who is told
@@ -62,18 +62,19 @@ def compare_portfolio(  # noqa: PLR0913, PLR0917  # a file, a model, and who is 
             f"Version {served.version} was trained by an earlier version of loan-default and does not say how its "
             "applicants were spread: train again."
         )
-    window, rejected = _counted(portfolio, inspected, model, watch, told)
-    found = watch.drift({name: counts.tolist() for name, counts in window.items()})
-    if not found:
+    total = _counted(portfolio, inspected, model, watch, told)
+    if not total.scored:
         raise BulkInputError("None of the rows can be scored: `loan-default score` writes down why.")
+    found = watch.drift(total.watched)
+    window = {name: np.array(counts) for name, counts in total.watched.items()}
     bins = {**model.reference.features, PD: model.reference.pd}
     return Comparison(
-        verdict=_verdict(found, int(window[PD].sum()), model.reference, served, threshold),
+        verdict=_verdict(found, total.scored, model.reference, served, threshold),
         window=window,
         reference={name: each.reference for name, each in bins.items()},
         labels=bin_labels(model.reference, model.schema.words),
         portfolio=portfolio.name,
-        rejected=rejected,
+        rejected=total.rejected,
     )
 
 
@@ -83,30 +84,26 @@ def _counted(
     model: LoanModel,
     watch: PopulationWatch,
     told: Callable[[Progress], None],
-) -> tuple[Counts, int]:
-    """Rows in each bin, and how many could not be scored."""
+) -> Tally:
+    """What the rows of a file are counted as."""
     order, started = inspected.order, time.monotonic()
     source, _ = open_source(_place(portfolio), order.written, model.schema, reasons=False)
-    counts: dict[str, NDArray[np.int64]] = {}
-    rows = rejected = chunks = 0
+    total = Tally()
     for chunk in source.chunks(order.chunk_rows, ()):
         checked = source.check(chunk)
         features = model.features.matrix(checked.applicants)
-        some = watch.counts(features, model.pd_of_features(features)) if len(features) else {}
-        for name, each in some.items():
-            counts[name] = counts.get(name, 0) + np.array(each, dtype=np.int64)
-        rows, rejected, chunks = rows + len(features) + checked.rejected, rejected + checked.rejected, chunks + 1
+        pd = model.pd_of_features(features)
+        watched = watch.counts(features, pd) if len(pd) else {}
+        total += Tally.of(checked, band_codes(pd, model.decision), pd, watched)
         told(
             Progress(
-                stage="scoring" if rows < order.rows else "done",
-                rows_done=rows,
-                rows_rejected=rejected,
-                chunks_done=chunks,
+                stage="scoring" if total.rows < order.rows else "done",
+                rows_done=total.rows,
+                rows_rejected=total.rejected,
                 seconds=time.monotonic() - started,
-                updated_at=time.time(),
             )
         )
-    return counts, rejected
+    return total
 
 
 def _verdict(found: dict[str, Drift], rows: int, reference: Reference, served: Served, threshold: float) -> Verdict:

@@ -291,6 +291,11 @@ class Settings(BaseSettings):
         return tuple(key.strip() for key in text.split(",") if key.strip())
 
     @property
+    def job_max_upload_bytes(self) -> int:
+        """Most bytes of a portfolio that is sent."""
+        return self.job_max_upload_mib * 2**20
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The places that portfolios may be named in; empty when there are none."""
         return tuple(place.strip() for place in (self.job_sources or "").split(",") if place.strip())

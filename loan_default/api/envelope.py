@@ -42,8 +42,8 @@ def json_answer(content: object, status: int = HTTPStatus.OK, headers: Sequence[
     return Answer(_encode(content), status, [_JSON, *headers])
 
 
-def success(data: Mapping[str, object], message: str, headers: Sequence[Header] = ()) -> Answer:
-    """A 200 with `data`."""
+def success(data: Mapping[str, object] | msgspec.Raw, message: str, headers: Sequence[Header] = ()) -> Answer:
+    """A 200 with `data`, JSON already when it is Raw."""
     return json_answer({"success": True, "data": data, "message": message}, headers=headers)
 
 

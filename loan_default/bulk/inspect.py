@@ -45,7 +45,7 @@ def inspect(  # noqa: PLR0913  # what a caller may say of a portfolio
     schema: Schema,
     written: Written,
     *,
-    most_rows: int,
+    most_rows: int | None = None,
     most_bytes: int | None = None,
     reasons: bool = False,
 ) -> Inspected:
@@ -55,7 +55,7 @@ def inspect(  # noqa: PLR0913  # what a caller may say of a portfolio
         source: the portfolio.
         schema: what the model takes.
         written: what is known of it: the kind, and for a CSV its format, or None to have it found.
-        most_rows: beyond, it is refused.
+        most_rows: beyond, it is refused; None takes any number.
         most_bytes: to which a gzipped source may unpack.
         reasons: whether each declined row is to get its reasons.
 
@@ -97,7 +97,7 @@ def _written(source: Place, schema: Schema, written: Written, most_bytes: int | 
     return written.model_copy(update={"csv": found}), notes
 
 
-def _size(source: "TextSource | ParquetSource", file_bytes: int, most_rows: int) -> tuple[int, int]:
+def _size(source: "TextSource | ParquetSource", file_bytes: int, most_rows: int | None) -> tuple[int, int]:
     """Rows and bytes of a source, those of text as it is unpacked."""
     from loan_default.bulk.parquet_source import ParquetSource
 
@@ -114,8 +114,8 @@ def _size(source: "TextSource | ParquetSource", file_bytes: int, most_rows: int)
     return rows, text_bytes
 
 
-def _require_few(rows: int, most_rows: int) -> None:
-    if rows > most_rows:
+def _require_few(rows: int, most_rows: int | None) -> None:
+    if most_rows is not None and rows > most_rows:
         raise BulkInputError(f"The portfolio has more than {most_rows:,} rows; split it.")
 
 

@@ -16,7 +16,7 @@ from loan_default.bulk.files import REJECTS, SUMMARY
 from loan_default.bulk.inspect import Inspected, inspect
 from loan_default.bulk.order import ResultFormat, Written
 from loan_default.bulk.progress import Progress
-from loan_default.bulk.run import Work, run
+from loan_default.bulk.run import Work, cores, run
 from loan_default.bulk.summary import Summary
 from loan_default.bulk.tally import DriftWatch
 from loan_default.decision import Stored
@@ -123,9 +123,8 @@ class LocalJob:
             Stopped, BulkInputError, OSError: as `run`.
         """
         folder = LocalFolder(self.work_folder)
-        threads = len(os.sched_getaffinity(0))
         order = inspected.order
-        work = Work(order, self._place(), folder, self.model, self.model_version, threads, self.watch)
+        work = Work(order, self._place(), folder, self.model, self.model_version, cores(), self.watch)
         summary = run(work, told, stop)
         beside = LocalFolder(self.output.parent)
         beside.write(self.rejects.name, folder.read(REJECTS))
@@ -139,7 +138,7 @@ class LocalJob:
     def _first_look(self, folder: LocalFolder) -> Inspected:
         for name in folder.names():  # what a removal left that was interrupted
             folder.remove(name)
-        inspected = inspect(self._place(), self.model.schema, self.written, most_rows=2**63 - 1, reasons=self.reasons)
+        inspected = inspect(self._place(), self.model.schema, self.written, reasons=self.reasons)
         job = _Job(
             source=str(self.source.resolve()),
             asked=self.written,

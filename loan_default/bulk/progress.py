@@ -14,14 +14,10 @@ class Progress(Stored):
         stage: `scoring` while chunks are scored, `writing` while results are put together, `done`.
         rows_done: rows of the source that are dealt with, scored or rejected.
         rows_rejected: of those, how many could not be scored.
-        chunks_done: chunks whose parts are kept.
         seconds: of scoring, over all starts of the job.
-        updated_at: Unix time.
     """
 
     stage: Stage
     rows_done: int
     rows_rejected: int
-    chunks_done: int
     seconds: float
-    updated_at: float

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import json
-import time
+import os
 from collections import deque
 from collections.abc import Callable, Container, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,6 +56,11 @@ class Work:
     model_version: str
     threads: int
     watch: DriftWatch | None = None
+
+
+def cores() -> int:
+    """How many chunks to work on at once, unless somebody says otherwise: the cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 class Stopped(Exception):
@@ -211,9 +216,7 @@ class _Run:
                 stage=stage,
                 rows_done=self._rows,
                 rows_rejected=self._rejected,
-                chunks_done=self._chunks,
                 seconds=self._clock.seconds(),
-                updated_at=time.time(),
             )
         )
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from loan_default.bulk.progress import Progress
+from loan_default.cli.progress import progress_of
 from loan_default.cli.run import PROJECT
 from loan_default.cli.shared import JsonOption, or_exit
 from loan_default.errors import JobConflict, NoSuchJob
@@ -68,15 +70,14 @@ def follow(job_id: IdArgument) -> None:
     """Follow a job until it is over. Exit code 0: it succeeded. 1: it did not. 2: there is no such job."""
 
     def follow_it(jobs: "Jobs") -> None:
+        began = time.monotonic()
         view = _found(jobs.view(job_id))
-        with typer.progressbar(length=max(1, view.total_predictions), label="Rows") as bar:
-            done = 0
+        with progress_of(view.total_predictions) as told:
+            told(_progress(view, began))
             while view.status in _OPEN:
-                bar.update(view.completed + view.rejected - done)
-                done = view.completed + view.rejected
                 time.sleep(_LOOK_S)
                 view = _found(jobs.view(job_id))
-            bar.update(view.completed + view.rejected - done)
+                told(_progress(view, began))
         _show(view, as_json=False)
         if view.status != "SUCCESS":
             raise typer.Exit(1)
@@ -136,6 +137,16 @@ def _found(view: "JobView | None") -> "JobView":
     return view
 
 
+def _progress(view: "JobView", began: float) -> Progress:
+    """What is seen of a job since `began`, by `time.monotonic`."""
+    return Progress(
+        stage="scoring" if view.status in _OPEN else "done",
+        rows_done=view.completed + view.rejected,
+        rows_rejected=view.rejected,
+        seconds=time.monotonic() - began,
+    )
+
+
 def _list(jobs: "Jobs", most: int, as_json: bool) -> None:
     views = jobs.views(None, most)
     if as_json:
@@ -158,14 +169,13 @@ def _show(view: "JobView", as_json: bool) -> None:
 def _download(jobs: "Jobs", job_id: str, what: str, output: Path) -> None:
     if _found(jobs.view(job_id)).status != "SUCCESS":
         raise JobConflict("The job has no results yet; `loan-default jobs show` says how it stands.")
-    draft = output.with_name(f"{output.name}.part")
+    from loan_default.storage import LocalFolder
+
     try:
-        with draft.open("wb") as file:
-            file.writelines(jobs.folder(job_id).blocks(Path(what).name))
-        draft.replace(output)
+        with LocalFolder(output.parent).writing(output.name) as file:
+            for block in jobs.folder(job_id).blocks(Path(what).name):
+                file.write(block)
     except FileNotFoundError:
         raise JobConflict(
             f"The job has no file {what}; there are results.parquet, rejects.csv, summary.json."
         ) from None
-    finally:
-        draft.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """From a file on this machine to an accepted job, for the command line; callers over HTTP have `api/bulk/`."""
 
 import hashlib
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -43,7 +42,7 @@ def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: boo
             job_id=job_id,
             key_id=key_id,
             created_at=datetime.now(UTC),
-            inspected=inspect(folder.place("source"), schema, written, most_rows=sys.maxsize, reasons=reasons),
+            inspected=inspect(folder.place("source"), schema, written, reasons=reasons),
             source_name="source",
             source_uri=None,
             model_tag=served.tag,

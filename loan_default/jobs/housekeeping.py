@@ -50,6 +50,11 @@ def expire(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:
     return len(rows)
 
 
+def _known(client: "DBOSClient") -> set[str]:
+    """The ids of all jobs there are."""
+    return {row.workflow_id for row in client.list_workflows(name=WORKFLOW, load_input=False, load_output=False)}
+
+
 def remove_strays(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:
     """Remove folders without a job that nobody has written to for long: uploads that were broken off.
 
@@ -57,9 +62,9 @@ def remove_strays(client: "DBOSClient", files: JobFiles, retention: timedelta) -
     """
     removed = 0
     now = datetime.now(UTC)
-    for job_id in files.ids():
+    for job_id in files.ids() - _known(client):
         unchanged_for = now - files.changed_at(job_id)
-        if unchanged_for < _UPLOAD or client.list_workflows(workflow_ids=[job_id], load_input=False):
+        if unchanged_for < _UPLOAD:  # it may become a job at any moment, or has just become one
             continue
         if unchanged_for > retention + _UPLOAD or "job.json" not in files.folder(job_id).names():
             files.folder(job_id).remove_all()

@@ -4,7 +4,6 @@ The engine's parts are the checkpoints. A job that runs again, here or elsewhere
 """
 
 import errno
-import os
 import time
 from threading import Event
 from typing import TYPE_CHECKING, Final
@@ -39,7 +38,6 @@ class Scoring:
 
     def __init__(self, settings: Settings, client: "DBOSClient", executor_id: str, stopping: Event) -> None:
         self._settings = settings
-        self._threads = settings.job_threads or os.cpu_count() or 1
         self._files = JobFiles(settings)
         self._client = client
         self._executor_id = executor_id
@@ -90,11 +88,8 @@ class Scoring:
         raise LeftAsItIs
 
     def _once(self, job_id: str, attendant: Attendant) -> dict[str, int]:
-        import pyarrow as pa
-
         from loan_default.bulk.run import Stopped, run
 
-        pa.set_cpu_count(self._threads)
         job, work = self._work(job_id)
         logger.info("The job starts: {} rows", job.inspected.order.rows)
         try:
@@ -108,7 +103,12 @@ class Scoring:
         return {"rows_done": summary.rows, "rows_rejected": summary.rejected}
 
     def _work(self, job_id: str) -> "tuple[Job, Work]":
-        from loan_default.bulk.run import Work
+        import pyarrow as pa
+
+        from loan_default.bulk.run import Work, cores
+
+        threads = self._settings.job_threads or cores()
+        pa.set_cpu_count(threads)
 
         folder = self._files.folder(job_id)
         try:
@@ -122,7 +122,7 @@ class Scoring:
             folder=folder,
             model=model,
             model_version=job.model_version,
-            threads=self._threads,
+            threads=threads,
             watch=model.population_watch(self._settings.drift_psi_threshold),
         )
         return job, work

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from loan_default.bulk.inspect import Inspected
     from loan_default.jobs.job import Job, JobView
 
-_MIB = 1024 * 1024
 # A compressed portfolio unpacks to so many times the longest upload at most.
 _MOST_UNPACKED = 4
 _IDEMPOTENCY_KEY = b"idempotency-key"
@@ -139,7 +138,7 @@ def _inspect(draft: Draft, source: Source) -> "Inspected":
             draft.schema,
             source.written,
             most_rows=draft.settings.job_max_rows,
-            most_bytes=_MOST_UNPACKED * draft.settings.job_max_upload_mib * _MIB,
+            most_bytes=_MOST_UNPACKED * draft.settings.job_max_upload_bytes,
             reasons=source.reasons,
         )
 

@@ -1,6 +1,5 @@
 """The REST face of bulk jobs: everything under `/api/v1/predict/batch`."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,7 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loan_default.api.bodies import check_headers
-from loan_default.api.bulk.files import Files
+from loan_default.api.bulk.files import MEDIA_TYPES, Files
 from loan_default.api.bulk.intake import Accepted, Intake
 from loan_default.api.bulk.options import FILE_OPTIONS, options_of, query_of
 from loan_default.api.bulk.portfolios import MAX_NAMED_BYTES, Listed, Named, Portfolio, Uploaded, is_json, whole_body
@@ -31,11 +30,9 @@ if TYPE_CHECKING:
     from loan_default.jobs.job import JobView
 
 _ACCEPTED = 202
-_MIB = 1024 * 1024
 # A finished job of so few rows is shown with its results.
 _SHOWN_ROWS = 1_000
 _LISTED, _MOST_LISTED = 100, 1_000
-_FORMATS = ("json", "csv", "parquet")
 
 Handler = Callable[[Scope, Receive, str], Awaitable[ASGIApp]]
 
@@ -88,7 +85,7 @@ class BatchFace:
         if is_json(scope):
             portfolio = await _named(scope, receive)
         else:
-            portfolio = Uploaded(scope, receive, "file", self._settings.job_max_upload_mib * _MIB)
+            portfolio = Uploaded(scope, receive, "file", self._settings.job_max_upload_bytes)
         return await self._accept(scope, portfolio)
 
     async def _accept(self, scope: Scope, portfolio: Portfolio) -> ASGIApp:
@@ -111,7 +108,7 @@ class BatchFace:
         view = await self._view(scope, job_id)
         fields = job_fields(view, await self._access.inspected(job_id))
         if view.status == "SUCCESS" and view.total_predictions <= _SHOWN_ROWS:
-            fields["results"] = json.loads(await self._files.results_as_json(view))
+            fields["results"] = msgspec.Raw(await self._files.results_as_json(view))  # as it is: it is JSON already
         return json_answer(fields)
 
     async def _cancel(self, scope: Scope, _: Receive, job_id: str) -> ASGIApp:
@@ -127,8 +124,8 @@ class BatchFace:
     async def _results(self, scope: Scope, _: Receive, job_id: str) -> ASGIApp:
         """The scored rows, as a file."""
         form = query_of(scope["query_string"], ("format",)).get("format", "json")
-        if form not in _FORMATS:
-            raise InvalidQuery(f"`format` must be one of {', '.join(_FORMATS)}.")
+        if form not in MEDIA_TYPES:
+            raise InvalidQuery(f"`format` must be one of {', '.join(MEDIA_TYPES)}.")
         view = await self._view_finished(scope, job_id)
         return await self._files.results(view, cast("Any", form), scope[CALLER])
 
@@ -141,7 +138,7 @@ class BatchFace:
         """What came of a job, in figures."""
         query_of(scope["query_string"], ())
         view = await self._view_finished(scope, job_id)
-        return success(msgspec.json.decode(await self._files.summary(view)), "The job in figures.")
+        return success(msgspec.Raw(await self._files.summary(view)), "The job in figures.")
 
     async def _view(self, scope: Scope, job_id: str) -> "JobView":
         return await self._access.view(job_id, scope[CALLER])

@@ -21,7 +21,6 @@ from loan_default.api.online import Online
 from loan_default.errors import InvalidQuery, JobConflict, LoanDefaultError
 from loan_default.security.caller import CALLER
 
-_MIB = 1024 * 1024
 _BAD_REQUEST = 400
 _UNFINISHED = {"PENDING", "PROGRESS"}
 
@@ -33,7 +32,7 @@ class TaskFace:
 
     def __init__(self, app: ASGIApp, online: Online, intake: Intake) -> None:
         self._app = app
-        self._most_bytes = online.settings.job_max_upload_mib * _MIB
+        self._most_bytes = online.settings.job_max_upload_bytes
         self._access = online.jobs
         self._files = Files(online)
         self._intake = intake

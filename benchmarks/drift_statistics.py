@@ -1,6 +1,6 @@
 """How often drift is seen where there is none, and where there is some; the figures of docs/drift-statistics.md.
 
-    python benchmarks/drift.py
+    python benchmarks/drift_statistics.py
 
 The default model is trained on all but the held-out rows. A window is drawn with replacement from all rows of the data,
 then changed or left as it is; an alarm is one of any feature or of the PD.
