@@ -5,12 +5,13 @@ loses power may lose what the kernel had not written yet. Each row has a number,
 the middle leaves newer values under older numbers, and never a row that is none.
 """
 
-import os
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from loan_default.atomic import replacing
 
 Fields = list[tuple[str, str, tuple[int, ...]]]
 
@@ -110,9 +111,5 @@ def _kind(fields: Fields) -> np.dtype[np.void]:
 
 def _write(path: Path, rows: NDArray[np.void]) -> None:
     """Write the whole file, in one atomic step: every byte of it, for writing to a mapped hole on a full disk kills."""
-    draft = path.with_suffix(".tmp")
-    with draft.open("wb") as file:
+    with replacing(path) as file:
         np.lib.format.write_array(file, rows, allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -3,13 +3,13 @@
 The window has a file of its own, which is written with every sample.
 """
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from drift.alarm import Alarm
+from loan_default.atomic import replacing
 from loan_default.decision import Stored
 from loan_default.drift_link.messages import Tag
 from loan_default.psi import Drift
@@ -64,12 +64,8 @@ class Kept(Stored):
 
 def keep(folder: Path, kept: Kept) -> None:
     """Write it, in one atomic step."""
-    draft = folder / f"{_FILE}.tmp"
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(kept.model_dump_json())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / _FILE)
+    with replacing(folder / _FILE) as file:
+        file.write(kept.model_dump_json().encode())
 
 
 def read(folder: Path) -> Kept:

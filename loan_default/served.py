@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from loan_default.atomic import replacing
 from loan_default.errors import ModelUnavailable
 from loan_default.settings import Settings, Stage
 
@@ -55,12 +56,8 @@ def point(settings: Settings, stage: Stage, served: Served) -> None:
     pointer.parent.mkdir(parents=True, exist_ok=True)
     # Relative to the store, so that state can move to another folder or machine as a whole.
     content = {"tag": served.tag, "folder": os.path.relpath(served.folder, settings.bentoml_store)}
-    draft = pointer.with_suffix(f".{os.getpid()}.tmp")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(pointer)
+    with replacing(pointer) as file:
+        file.write(json.dumps(content).encode())
 
 
 def find_served(settings: Settings, source: Path) -> Served:
