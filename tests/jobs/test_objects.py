@@ -48,13 +48,13 @@ def test_files_are_written_read_listed_and_removed(folder: Folder, stored: Setti
     assert folder.names() == {"job.json", "parts/000000"}
     assert (folder.size("parts/000000"), folder.read("job.json")) == (3_000_001, b"{}")
     assert b"".join(folder.blocks("parts/000000")) == b"a" * 3_000_000 + b"b"
-    assert JobFiles(stored).ids() == {JOB}
+    assert JobFiles(stored).folder_names() == {JOB}
     folder.remove("parts/000000")
     folder.remove("parts/000000")
     assert folder.names() == {"job.json"}
     folder.remove_all()
     folder.remove_all()
-    assert (folder.names(), JobFiles(stored).ids()) == (set(), set())
+    assert (folder.names(), JobFiles(stored).folder_names()) == (set(), set())
 
 
 def test_a_file_that_is_not_there_is_said(folder: Folder) -> None:
@@ -83,7 +83,7 @@ def test_a_job_is_scored_there_as_on_a_disk(stored: Settings, settings: Settings
             jobs.erase(job_id)
         worker.stop()
     assert made[0] == made[1]
-    assert JobFiles(stored).ids() == set()
+    assert JobFiles(stored).folder_names() == set()
 
 
 def test_a_job_there_survives_the_death_of_its_worker(stored: Settings, promoted: Served, tmp_path: Path) -> None:
