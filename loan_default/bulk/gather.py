@@ -1,7 +1,6 @@
 """Puts the parts of a job together: the results, the rejects and the summary, in constant memory."""
 
-import csv
-import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,10 +9,13 @@ import pyarrow as pa
 from loan_default.bulk.check import Reject
 from loan_default.bulk.columns import ROW
 from loan_default.bulk.files import REJECTS, RESULTS
+from loan_default.bulk.formulas import as_text
 from loan_default.bulk.parquet_join import MAGIC, Joined
 from loan_default.bulk.part import Damaged, Part, name, read
 from loan_default.bulk.tally import Tally
 from loan_default.storage import Folder
+
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
 class Unusable(Exception):
@@ -99,6 +101,10 @@ def rejects_lines(rejects: Iterable[Reject], id_header: str | None) -> bytes:
 
 
 def _csv(rows: Iterable[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return "".join(",".join(map(_field, row)) + "\n" for row in rows).encode()
+
+
+def _field(cell: object) -> str:
+    """A cell as Python's own writer has it, which leaves a carriage return without the quotes that readers need."""
+    text = as_text(cell) if isinstance(cell, str) else str(cell)
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

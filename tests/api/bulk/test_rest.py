@@ -311,7 +311,9 @@ def test_wrong_methods_paths_and_queries_are_refused(face: Face) -> None:
     assert face.call("GET", f"{job}/other", headers=key("analyst")).json()["error"] == "not_found"
     for query in ("limit=0", "limit=1001", "limit=x", "limit=000000001" + "9" * 5000, "most=1", "limit=1&limit=2"):
         assert face.call("GET", f"{BATCH}?{query}", headers=key("analyst")).json()["error"] == "invalid_query"
-    assert face.call("GET", f"{job}/results?format=xml", headers=key("analyst")).json()["error"] == "invalid_query"
+    for query in ("format=xml", "format=csv&formulas=run", "format=json&formulas=keep", "formulas=text"):
+        answer = face.call("GET", f"{job}/results?{query}", headers=key("analyst"))
+        assert answer.json()["error"] == "invalid_query", query
 
 
 def test_without_a_key_nothing_is_told(face: Face) -> None:
