@@ -85,10 +85,10 @@ def test_formats_are_stated_or_follow_from_the_name(portfolio: Path, tmp_path: P
     assert one.equals(other)
 
 
-def test_a_csv_holds_no_formulas_unless_they_are_to_be_kept(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_text("note,Employed,Bank Balance,Annual Salary\n=A1,1,1,9000\n-1.5,1,1,9000\n")
+def test_a_csv_holds_no_formulas_unless_they_are_to_be_kept(portfolio: Path, tmp_path: Path) -> None:
+    portfolio.write_text("note,Employed,Bank Balance,Annual Salary\n=A1,1,1,9000\n-1.5,1,1,9000\n")
     for options, notes in (([], ["'=A1", "-1.5"]), (["--formulas", "keep"], ["=A1", "-1.5"])):
-        done = cli("score", tmp_path / "p.csv", "-o", tmp_path / "x.csv", *options)
+        done = cli("score", portfolio, "-o", tmp_path / "x.csv", *options)
         assert done.exit_code == 0, done.output
         assert [line.split(",")[1] for line in (tmp_path / "x.csv").read_text().splitlines()[1:]] == notes
 

@@ -1,9 +1,19 @@
 """Files of jobs in an object store, over real S3 calls."""
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
+from installation import ROOT, with_helpers
 from job_makers import hand_in, kill, outcome, over, portfolio, wait_for, worker_process
 from object_store import running_s3
 
@@ -69,6 +79,91 @@ def test_a_writer_that_fails_leaves_what_was_there(folder: Folder) -> None:
     with pytest.raises(TypeError), folder.writing("job.json") as file:
         file.writelines([b"new", "no bytes"])
     assert folder.read("job.json") == b"old"
+
+
+def bucket(stored: Settings) -> str:
+    """The address of the bucket itself, for what pyarrow does not tell."""
+    (endpoint,) = re.findall(r"endpoint_override=([\d.:]+)", stored.job_storage_url or "")
+    return f"http://{endpoint}/{urlsplit(stored.job_storage_url or '').netloc}"
+
+
+def in_pieces(stored: Settings) -> int:
+    """How many files are being uploaded in pieces."""
+    return httpx.get(f"{bucket(stored)}?uploads").text.count("<Upload>")
+
+
+@pytest.mark.parametrize("mib", [6, 11, 25])
+def test_a_large_file_comes_back_as_it_was(folder: Folder, stored: Settings, mib: int) -> None:
+    content, before = os.urandom(mib << 20), in_pieces(stored)
+    with folder.writing("results.parquet") as file:
+        for start in range(0, len(content), 777_777):
+            file.write(content[start : start + 777_777])
+    assert folder.size("results.parquet") == len(content)
+    assert b"".join(folder.blocks("results.parquet")) == folder.read("results.parquet") == content
+    place = folder.place("results.parquet")
+    with place.fs.open_input_file(place.path) as opened:
+        assert opened.read_at(1000, 5 << 20) == content[5 << 20 : (5 << 20) + 1000]
+    with place.fs.open_input_stream(place.path) as opened:
+        etag = opened.metadata()["ETag"]
+    assert (b"-" in etag) == (mib > 10)  # so S3 marks what went up in pieces
+    assert in_pieces(stored) == before
+
+
+def test_an_upload_that_fails_between_two_pieces_leaves_nothing(
+    folder: Folder, stored: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = in_pieces(stored)
+
+    def fails(source: IO[bytes], target: IO[bytes], _: int) -> None:
+        target.write(source.read(12 << 20))
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(shutil, "copyfileobj", fails)
+    with pytest.raises(OSError, match="Input/output"), folder.writing("results.parquet") as file:
+        file.write(bytes(20 << 20))
+    assert (folder.names(), in_pieces(stored)) == (set(), before)
+
+
+_UPLOADS = """
+import sys
+from loan_default.jobs.files import JobFiles
+from loan_default.settings import Settings
+JobFiles(Settings(_env_file=None)).folder(sys.argv[1]).write("results.parquet", bytes(200 << 20))
+"""
+
+
+def test_a_writer_that_is_killed_between_two_pieces_shows_nothing_and_is_in_nobodys_way(
+    folder: Folder, stored: Settings
+) -> None:
+    variables = {**with_helpers(), "JOB_STORAGE_URL": stored.job_storage_url or "", "STATE_DIR": str(stored.state)}
+    deadline = time.monotonic() + 60
+    before = in_pieces(stored)
+    process = subprocess.Popen([sys.executable, "-c", _UPLOADS, JOB], env=variables, cwd=ROOT)
+    while in_pieces(stored) == before:
+        assert (process.poll(), time.monotonic() < deadline) == (None, True)
+    kill(process)
+    assert folder.names() == set()
+    assert in_pieces(stored) == before + 1  # invisible to all but the bucket's owner, whose rule removes it
+    folder.write("results.parquet", b"new")
+    assert folder.read("results.parquet") == b"new"
+
+
+def test_large_portfolios_parts_and_results_are_there_as_on_a_disk(
+    stored: Settings, settings: Settings, promoted: Served
+) -> None:
+    content, made = portfolio(400_000), []
+    for where in (settings, stored):
+        worker = Worker(where)
+        worker.start()
+        with Jobs(where) as jobs:
+            job_id = hand_in(jobs, promoted, content, chunk_rows=200_000)
+            done = wait_for(jobs, job_id, over, within_s=200)
+            assert (done.status, done.completed + done.rejected) == ("SUCCESS", 400_000)
+            sizes = [jobs.folder(job_id).size(name) for name in ("source", "results.parquet")]
+            made.append(outcome(jobs, job_id))
+        worker.stop()
+    assert min(sizes) > 10 << 20, sizes
+    assert made[0] == made[1]
 
 
 def test_a_job_is_scored_there_as_on_a_disk(stored: Settings, settings: Settings, promoted: Served) -> None:
