@@ -34,7 +34,12 @@ class LeftAsItIs(BaseException):
 
 
 class Scoring:
-    """Runs jobs in a worker."""
+    """Runs jobs in a worker.
+
+    Attributes:
+        idle: set while there is none.
+        job_id: of the one that runs; None while there is none.
+    """
 
     def __init__(self, settings: Settings, client: "DBOSClient", executor_id: str, stopping: Event) -> None:
         self._settings = settings
@@ -44,6 +49,7 @@ class Scoring:
         self._stopping = stopping
         self.idle = Event()
         self.idle.set()
+        self.job_id: str | None = None
 
     def run(self, job_id: str, folder_name: str) -> dict[str, int]:
         """Score the job in a folder to its end, and return its rows dealt with and rejected.
@@ -53,6 +59,7 @@ class Scoring:
             LoanDefaultError: it cannot be scored; says why.
         """
         self.idle.clear()
+        self.job_id = job_id
         try:
             with (
                 logger.contextualize(job_id=job_id),
@@ -60,6 +67,7 @@ class Scoring:
             ):
                 return self._to_the_end(job_id, folder_name, attendant)
         finally:
+            self.job_id = None
             self.idle.set()
 
     def _to_the_end(self, job_id: str, folder_name: str, attendant: Attendant) -> dict[str, int]:
