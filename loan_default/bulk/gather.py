@@ -1,7 +1,7 @@
 """Puts the parts of a job together: the results, the rejects and the summary, in constant memory."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -61,15 +61,16 @@ class Gathering:
 
 
 @contextmanager
-def gathering(folder: Folder, of: str, id_header: str | None) -> Iterator[Gathering]:
+def gathering(folder: Folder, of: str, id_header: str | None, asked: Callable[[], None]) -> Iterator[Gathering]:
     """Write results and rejects from the parts of the job `of`; they are there when the context ends without an error.
 
-    The parts are copied while others are still being made: with that the first has more to do than to wait.
+    The parts are copied while others are still being made: with that the first has more to do than to wait. `asked` is
+    called between two blocks of what takes its time at the end, and ends it by what it raises.
 
     Raises:
         Unusable: not all parts are as they were written.
     """
-    with folder.writing(RESULTS) as results, folder.writing(REJECTS) as rejects:
+    with folder.writing(RESULTS, asked) as results, folder.writing(REJECTS, asked) as rejects:
         results.write(MAGIC)
         rejects.write(rejects_header(id_header))
         found = Gathering(folder, of, results, rejects)

@@ -2,13 +2,11 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,9 +15,11 @@ from installation import ROOT, with_helpers
 from job_makers import hand_in, kill, outcome, over, portfolio, wait_for, worker_process
 from object_store import running_s3
 
+from loan_default.bulk.run import Stopped, Work, run
 from loan_default.jobs.files import JobFiles
 from loan_default.jobs.jobs import Jobs
 from loan_default.jobs.worker import Worker
+from loan_default.model import LoanModel
 from loan_default.served import Served
 from loan_default.settings import Settings
 from loan_default.storage import Folder
@@ -109,18 +109,19 @@ def test_a_large_file_comes_back_as_it_was(folder: Folder, stored: Settings, mib
     assert in_pieces(stored) == before
 
 
-def test_an_upload_that_fails_between_two_pieces_leaves_nothing(
-    folder: Folder, stored: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = in_pieces(stored)
+def test_an_upload_that_fails_between_two_pieces_leaves_nothing(folder: Folder, stored: Settings) -> None:
+    before, sent = in_pieces(stored), 0
 
-    def fails(source: IO[bytes], target: IO[bytes], _: int) -> None:
-        target.write(source.read(12 << 20))
-        raise OSError(5, "Input/output error")
+    def asked() -> None:
+        nonlocal sent
+        sent += 1
+        if sent > 15:
+            assert in_pieces(stored) == before + 1  # it has begun
+            raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(shutil, "copyfileobj", fails)
-    with pytest.raises(OSError, match="Input/output"), folder.writing("results.parquet") as file:
-        file.write(bytes(20 << 20))
+    with pytest.raises(OSError, match="Input/output"), folder.writing("results.parquet", asked) as file:
+        file.write(bytes(40 << 20))
+    assert sent == 16  # the rest was not sent
     assert (folder.names(), in_pieces(stored)) == (set(), before)
 
 
@@ -148,6 +149,31 @@ def test_a_writer_that_is_killed_between_two_pieces_shows_nothing_and_is_in_nobo
     assert folder.read("results.parquet") == b"new"
 
 
+def test_a_job_is_stopped_within_a_block_while_its_results_go_up(
+    stored: Settings, promoted: Served, loan_model: LoanModel
+) -> None:
+    with Jobs(stored) as jobs:
+        job_id = hand_in(jobs, promoted, portfolio(400_000), chunk_rows=200_000)
+        job, folder = jobs.job(job_id), jobs.folder(job_id)
+        assert job is not None
+        work = Work(job.inspected.order, JobFiles(stored).source(job), folder, loan_model, "7", 2)
+        asked = 0
+        seen: list[str] = []
+
+        def stop() -> bool:
+            nonlocal asked
+            asked += "writing" in seen
+            return asked > 5
+
+        with pytest.raises(Stopped):
+            run(work, lambda progress: seen.append(progress.stage), stop)
+        assert asked == 6
+        assert {"results.parquet", "summary.json"} & folder.names() == set()
+        assert "parts/000000.part" in folder.names()
+        assert run(work, lambda _: None, lambda: False).rows == 400_000
+        jobs.erase(job_id)
+
+
 def test_large_portfolios_parts_and_results_are_there_as_on_a_disk(
     stored: Settings, settings: Settings, promoted: Served
 ) -> None:
@@ -161,6 +187,7 @@ def test_large_portfolios_parts_and_results_are_there_as_on_a_disk(
             assert (done.status, done.completed + done.rejected) == ("SUCCESS", 400_000)
             sizes = [jobs.folder(job_id).size(name) for name in ("source", "results.parquet")]
             made.append(outcome(jobs, job_id))
+            jobs.erase(job_id)
         worker.stop()
     assert min(sizes) > 10 << 20, sizes
     assert made[0] == made[1]
