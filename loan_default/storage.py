@@ -12,7 +12,7 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
@@ -35,6 +35,10 @@ class Place:
     path: str
 
 
+def nothing() -> None:
+    """Asks nothing; see `Folder.writing`."""
+
+
 class Folder(Protocol):
     """Files under short names like `order.json` or `parts/000000.part`."""
 
@@ -50,8 +54,11 @@ class Folder(Protocol):
     def read(self, name: str) -> bytes:
         """A small file as a whole; raises FileNotFoundError."""
 
-    def writing(self, name: str) -> AbstractContextManager["pa.NativeFile"]:
-        """A new file, to be written in order; visible, whole and for good when the context ends without an error."""
+    def writing(self, name: str, asked: Callable[[], None] = ...) -> AbstractContextManager["pa.NativeFile"]:
+        """A new file, to be written in order; visible, whole and for good when the context ends without an error.
+
+        `asked` is called while that takes its time, between two blocks; what it raises ends it, and leaves no file.
+        """
 
     def write(self, name: str, content: bytes) -> None:
         """A small file as a whole."""
@@ -96,8 +103,8 @@ class LocalFolder:
         return (self._path / name).read_bytes()
 
     @contextmanager
-    def writing(self, name: str) -> Iterator["pa.NativeFile"]:
-        """A new file, to be written in order; visible, whole and for good when the context ends without an error."""
+    def writing(self, name: str, asked: Callable[[], None] = nothing) -> Iterator["pa.NativeFile"]:
+        """A new file, to be written in order; see `Folder`."""
         from pyarrow import OSFile
 
         final = self._path / name
@@ -107,6 +114,7 @@ class LocalFolder:
         try:
             with OSFile(str(draft), "wb") as file:
                 yield file
+            asked()
             os.fsync(lock)
             draft.replace(final)
             _flush(final.parent)

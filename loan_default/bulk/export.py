@@ -1,6 +1,6 @@
 """The results of a finished job in another format, block by block in constant memory, ready to be sent or written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from loan_default.bulk.columns import REASONS
 from loan_default.bulk.files import RESULTS
-from loan_default.bulk.order import ResultFormat
+from loan_default.bulk.formulas import column_as_text
+from loan_default.bulk.order import Formulas, ResultFormat
 from loan_default.storage import Folder
 
 _ROWS_AT_ONCE = 16_384
@@ -20,13 +21,14 @@ _CONTROL = r"[\x00-\x1f]"
 _NEEDS_QUOTES = r'[",\r\n]|^\s|\s$'
 
 
-def iter_results(folder: Folder, written: ResultFormat) -> Iterator[bytes]:
+def iter_results(folder: Folder, written: ResultFormat, formulas: Formulas = "text") -> Iterator[bytes]:
     """All scored rows in the source's order.
 
     Args:
         folder: of a finished job.
         written: `parquet` as the file is; `csv` with a header, gaps as empty fields, reasons one after another in one
             field; `json` as one array with an object for each row.
+        formulas: of a CSV: `text` marks what a spreadsheet would run as text, `keep` leaves every cell as it came.
 
     Raises:
         FileNotFoundError: the job is not finished, or its results are gone.
@@ -39,22 +41,24 @@ def iter_results(folder: Folder, written: ResultFormat) -> Iterator[bytes]:
     with place.fs.open_input_file(place.path) as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
         batches = file.iter_batches(_ROWS_AT_ONCE, use_threads=False)
         yield from (
-            _csv(file.schema_arrow.names, batches) if written == "csv" else _json(file.schema_arrow.names, batches)
+            _csv(file.schema_arrow.names, batches, formulas)
+            if written == "csv"
+            else _json(file.schema_arrow.names, batches)
         )
 
 
-def _csv(names: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
-    header = [pa.array([name]) for name in names]
-    yield _lines([_quoted(name) for name in header])
+def _csv(names: list[str], batches: Iterator[pa.RecordBatch], formulas: Formulas) -> Iterator[bytes]:
+    written = _quoted_as_text if formulas == "text" else _quoted
+    yield _lines([written(pa.array([name])) for name in names])
     for batch in batches:
-        yield _lines([_field(batch, name) for name in names])
+        yield _lines([_field(batch, name, written) for name in names])
 
 
-def _field(batch: pa.RecordBatch, name: str) -> pa.Array:
-    """A column as the text of CSV fields."""
+def _field(batch: pa.RecordBatch, name: str, written: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """A column as the text of CSV fields; `written` makes it of text."""
     column = batch[name]
     if name == REASONS and pa.types.is_list(column.type):
-        return _quoted(pc.binary_join(column, " ").fill_null(""))
+        return written(pc.binary_join(column, " ").fill_null(""))
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
@@ -62,7 +66,11 @@ def _field(batch: pa.RecordBatch, name: str) -> pa.Array:
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # what is nested or no text
         text = pa.array([None if value is None else _text(value) for value in column.to_pylist()], pa.string())
     text = text.fill_null("")
-    return text if pa.types.is_primitive(column.type) else _quoted(text)
+    return text if pa.types.is_primitive(column.type) else written(text)
+
+
+def _quoted_as_text(texts: pa.Array) -> pa.Array:
+    return _quoted(column_as_text(texts))
 
 
 def _quoted(texts: pa.Array) -> pa.Array:

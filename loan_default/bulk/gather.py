@@ -1,8 +1,7 @@
 """Puts the parts of a job together: the results, the rejects and the summary, in constant memory."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -10,10 +9,13 @@ import pyarrow as pa
 from loan_default.bulk.check import Reject
 from loan_default.bulk.columns import ROW
 from loan_default.bulk.files import REJECTS, RESULTS
+from loan_default.bulk.formulas import as_text
 from loan_default.bulk.parquet_join import MAGIC, Joined
 from loan_default.bulk.part import Damaged, Part, name, read
 from loan_default.bulk.tally import Tally
 from loan_default.storage import Folder
+
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
 class Unusable(Exception):
@@ -59,15 +61,16 @@ class Gathering:
 
 
 @contextmanager
-def gathering(folder: Folder, of: str, id_header: str | None) -> Iterator[Gathering]:
+def gathering(folder: Folder, of: str, id_header: str | None, asked: Callable[[], None]) -> Iterator[Gathering]:
     """Write results and rejects from the parts of the job `of`; they are there when the context ends without an error.
 
-    The parts are copied while others are still being made: with that the first has more to do than to wait.
+    The parts are copied while others are still being made: with that the first has more to do than to wait. `asked` is
+    called between two blocks of what takes its time at the end, and ends it by what it raises.
 
     Raises:
         Unusable: not all parts are as they were written.
     """
-    with folder.writing(RESULTS) as results, folder.writing(REJECTS) as rejects:
+    with folder.writing(RESULTS, asked) as results, folder.writing(REJECTS, asked) as rejects:
         results.write(MAGIC)
         rejects.write(rejects_header(id_header))
         found = Gathering(folder, of, results, rejects)
@@ -99,6 +102,10 @@ def rejects_lines(rejects: Iterable[Reject], id_header: str | None) -> bytes:
 
 
 def _csv(rows: Iterable[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return "".join(",".join(map(_field, row)) + "\n" for row in rows).encode()
+
+
+def _field(cell: object) -> str:
+    """A cell as Python's own writer has it, which leaves a carriage return without the quotes that readers need."""
+    text = as_text(cell) if isinstance(cell, str) else str(cell)
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

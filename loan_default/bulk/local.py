@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from loan_default.bulk.export import iter_results
 from loan_default.bulk.files import REJECTS, SUMMARY
 from loan_default.bulk.inspect import Inspected, inspect
-from loan_default.bulk.order import ResultFormat, Written
+from loan_default.bulk.order import Formulas, ResultFormat, Written
 from loan_default.bulk.progress import Progress
 from loan_default.bulk.run import Work, cores, run
 from loan_default.bulk.summary import Summary
@@ -50,6 +50,7 @@ class LocalJob:
         reasons: whether each declined row gets its reasons.
         model, model_version: what scores it.
         watch: compares the rows with the training population.
+        formulas: of an output that is a CSV: what becomes of cells that a spreadsheet would run.
     """
 
     source: Path
@@ -59,6 +60,7 @@ class LocalJob:
     model: LoanModel
     model_version: str
     watch: DriftWatch | None = None
+    formulas: Formulas = "text"
 
     @property
     def work_folder(self) -> Path:
@@ -130,7 +132,7 @@ class LocalJob:
         beside.write(self.rejects.name, folder.read(REJECTS))
         beside.write(self.summary.name, folder.read(SUMMARY))
         with beside.writing(self.output.name) as file:
-            for block in iter_results(folder, _FORMATS[self.output.suffix]):
+            for block in iter_results(folder, _FORMATS[self.output.suffix], self.formulas):
                 file.write(block)
         shutil.rmtree(self.work_folder)
         return summary

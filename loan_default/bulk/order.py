@@ -7,6 +7,8 @@ from loan_default.schema.declaration import CsvFormat
 
 SourceKind = Literal["csv", "parquet", "json"]
 ResultFormat = Literal["parquet", "csv", "json"]
+# Of cells that a spreadsheet would run: marked as text, or kept as they came.
+Formulas = Literal["text", "keep"]
 
 
 class Written(Stored):

@@ -73,7 +73,7 @@ def run(work: Work, told: Callable[[Progress], None], stop: Callable[[], bool]) 
     Args:
         work: what to do.
         told: is told the progress after each chunk, from this thread.
-        stop: asked between chunks; True ends it with Stopped.
+        stop: asked between chunks, and between the blocks of the results when they are kept; True ends it with Stopped.
 
     Raises:
         Stopped: as asked.
@@ -123,7 +123,7 @@ class _Run:
         self._tell("scoring")
         self._stop_if_asked()
         with (
-            gathering(work.folder, self._of, _id_header(work, source)) as found,
+            gathering(work.folder, self._of, _id_header(work, source), self._stop_if_asked) as found,
             closing(self._parts(source, done)) as parts,  # its threads end here, whatever goes wrong
         ):
             for made in parts:
@@ -176,6 +176,7 @@ class _Run:
             number = part.number(name)
             if number is None:
                 continue
+            self._stop_if_asked()
             try:
                 part.read_counted(self._work.folder.place(name), self._of, number)
             except part.Damaged:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loan_default.bulk.order import SourceKind
+from loan_default.bulk.order import Formulas, SourceKind
 from loan_default.bulk.summary import Summary
 from loan_default.cli.portfolio import (
     DecimalOption,
@@ -39,6 +39,9 @@ def score(  # noqa: PLR0913, PLR0917  # what the command takes
     separator: SeparatorOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
+    formulas: Annotated[
+        Formulas, typer.Option(help="Cells of a CSV output that a spreadsheet would run: marked as text, or kept.")
+    ] = "text",
     model_stage: Annotated[Stage, typer.Option(help="Which promoted model.")] = "production",
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +52,7 @@ def score(  # noqa: PLR0913, PLR0917  # what the command takes
 
     Exit code 0: done. 2: the portfolio cannot be scored. 130: interrupted; what is done is kept.
     """
-    asked = _Asked(portfolio, output, reasons, kind, said(separator, decimal, encoding), as_json)
+    asked = _Asked(portfolio, output, reasons, kind, said(separator, decimal, encoding), formulas, as_json)
     or_exit(lambda: _score(asked, model_stage))
 
 
@@ -62,6 +65,7 @@ class _Asked:
     reasons: bool
     kind: SourceKind | None
     stated: dict[str, str]
+    formulas: Formulas
     as_json: bool
 
 
@@ -76,7 +80,7 @@ def _score(asked: _Asked, stage: Stage) -> None:
     model = LoanModel.load(served.model_folder)
     written = written_as(asked.portfolio, asked.kind, asked.stated, model.schema.csv)
     watch = model.population_watch(settings.drift_psi_threshold)
-    job = LocalJob(asked.portfolio, asked.output, written, asked.reasons, model, served.version, watch)
+    job = LocalJob(asked.portfolio, asked.output, written, asked.reasons, model, served.version, watch, asked.formulas)
     try:
         summary = _scored(job, quiet=asked.as_json)
     except Stopped:

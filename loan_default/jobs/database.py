@@ -3,6 +3,7 @@
 Heavy imports happen when a database is first asked, not when this module is: online scoring does without them.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -101,6 +102,8 @@ def reachable() -> Iterator[None]:
             f"The storage of jobs cannot be used: {error.strerror or type(error).__name__}."
         ) from error
     except (SQLAlchemyError, psycopg.Error, dbos.DBOSException) as error:  # their text may quote an address
+        if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise JobsUnavailable("The disk with the database of jobs is full; try again later.") from error
         raise JobsUnavailable(
             f"The database of jobs cannot be used ({type(error).__name__}); try again soon."
         ) from error

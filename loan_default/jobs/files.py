@@ -1,4 +1,4 @@
-"""Where the files of all jobs are: a folder for each under its id, on a disk or in an object store."""
+"""Where the files of all jobs are: a folder for each, on a disk or in an object store."""
 
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,21 +20,21 @@ class JobFiles:
         self._settings = settings
         self._url = settings.job_storage_url or str(settings.jobs / "files")
 
-    def folder(self, job_id: str) -> Folder:
+    def folder(self, name: str) -> Folder:
         """A job's folder; made when something is written into it. Raises OSError when the store does not answer."""
         root = self._root
         if isinstance(root.fs, LocalFileSystem):
             Path(root.path).mkdir(parents=True, exist_ok=True, mode=0o700)
-            return LocalFolder(Path(root.path, job_id))
-        return ObjectFolder(root.fs, f"{root.path}/{job_id}")
+            return LocalFolder(Path(root.path, name))
+        return ObjectFolder(root.fs, f"{root.path}/{name}")
 
     def source(self, job: Job) -> Place:
         """The portfolio of a job: in its folder, or wherever it was named."""
         if job.source_name is not None:
-            return self.folder(job.job_id).place(job.source_name)
+            return self.folder(job.folder_name).place(job.source_name)
         return place_of(job.source_uri or "", self._settings)
 
-    def ids(self) -> set[str]:
+    def folder_names(self) -> set[str]:
         """All folders of jobs there are; what else stands beside them is none of ours."""
         return {
             info.base_name
@@ -42,9 +42,9 @@ class JobFiles:
             if info.type == FileType.Directory and JOB_ID.fullmatch(info.base_name)
         }
 
-    def changed_at(self, job_id: str) -> datetime:
+    def changed_at(self, name: str) -> datetime:
         """When something in a folder, or the folder itself, was last written."""
-        path = f"{self._root.path}/{job_id}"
+        path = f"{self._root.path}/{name}"
         found = [self._root.fs.get_file_info(path), *self._list(path, recursive=True)]
         return max((info.mtime for info in found if info.mtime), default=datetime.min.replace(tzinfo=UTC))
 

@@ -29,7 +29,7 @@ def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: boo
     """
     written = _written(path)
     job_id = jobs.new_id(key_id, None)
-    folder = jobs.folder(job_id)
+    folder = jobs.draft_folder(job_id)
     try:
         digest = hashlib.sha256()
         with path.open("rb") as source, folder.writing("source") as target:
@@ -51,8 +51,7 @@ def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: boo
         )
         return jobs.submit(job)
     except BaseException:
-        if jobs.job(job_id) is None:
-            folder.remove_all()
+        jobs.forget(job_id, job_id)
         raise
 
 

@@ -7,7 +7,7 @@ from loguru import logger
 
 from loan_default.jobs.database import WORKFLOW
 from loan_default.jobs.files import JobFiles
-from loan_default.jobs.standing import OPEN, OVER
+from loan_default.jobs.standing import OPEN, OVER, folder_name
 from loan_default.metrics import JOBS_OLDEST_WAITING, JOBS_OPEN
 
 if TYPE_CHECKING:
@@ -40,19 +40,18 @@ def expire(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:
         status=OVER,
         completed_before=before,
         limit=_MOST_AT_ONCE,
-        load_input=False,
         load_output=False,
     )
     for row in rows:
-        files.folder(row.workflow_id).remove_all()
+        files.folder(folder_name(row)).remove_all()
         client.delete_workflow(row.workflow_id)
         logger.bind(job_id=row.workflow_id).info("The job and its files have expired and are removed")
     return len(rows)
 
 
 def _known(client: "DBOSClient") -> set[str]:
-    """The ids of all jobs there are."""
-    return {row.workflow_id for row in client.list_workflows(name=WORKFLOW, load_input=False, load_output=False)}
+    """The folders of all jobs there are."""
+    return {folder_name(row) for row in client.list_workflows(name=WORKFLOW, load_output=False)}
 
 
 def remove_strays(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:
@@ -62,12 +61,12 @@ def remove_strays(client: "DBOSClient", files: JobFiles, retention: timedelta) -
     """
     removed = 0
     now = datetime.now(UTC)
-    for job_id in files.ids() - _known(client):
-        unchanged_for = now - files.changed_at(job_id)
+    for name in files.folder_names() - _known(client):
+        unchanged_for = now - files.changed_at(name)
         if unchanged_for < _UPLOAD:  # it may become a job at any moment, or has just become one
             continue
-        if unchanged_for > retention + _UPLOAD or "job.json" not in files.folder(job_id).names():
-            files.folder(job_id).remove_all()
+        if unchanged_for > retention + _UPLOAD or "job.json" not in files.folder(name).names():
+            files.folder(name).remove_all()
             removed += 1
-            logger.bind(job_id=job_id).info("An upload that became no job is removed")
+            logger.info("An upload that became no job is removed: {}", name)
     return removed

@@ -17,6 +17,8 @@ class Job(Stored):
 
     Attributes:
         job_id: 32 hex digits.
+        folder_id: the name of its folder, 32 hex digits, when that is not its id: those who hand in one Idempotency-Key
+            share an id, and each fills a folder of its own, of which the queue takes one.
         key_id: who asked; only that key, and those with the scope `operate`, see the job.
         created_at: when it was accepted.
         inspected: the source as it was looked at, with the order.
@@ -27,6 +29,7 @@ class Job(Stored):
     """
 
     job_id: str
+    folder_id: str | None = None
     key_id: str
     created_at: datetime
     inspected: Inspected
@@ -35,6 +38,11 @@ class Job(Stored):
     model_tag: str
     model_version: str
     request_digest: str
+
+    @property
+    def folder_name(self) -> str:
+        """The name of its folder."""
+        return self.folder_id or self.job_id
 
 
 class JobView(Stored):

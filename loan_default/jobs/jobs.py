@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import ValidationError
 
-from loan_default.errors import JobConflict, JobUnreadable, TooManyJobs
+from loan_default.errors import JobConflict, JobsUnavailable, JobUnreadable, TooManyJobs
 from loan_default.jobs.database import JOB_FORMAT, QUEUE, WORKFLOW, JobDatabase, reachable
 from loan_default.jobs.files import JobFiles
 from loan_default.jobs.job import JOB_ID, Job, JobView
-from loan_default.jobs.standing import OPEN, Standing, view_of
+from loan_default.jobs.standing import OPEN, Standing, folder_name, view_of
 from loan_default.metrics import JOBS_SUBMITTED
 from loan_default.settings import Settings
 from loan_default.storage import Folder
@@ -46,8 +46,17 @@ class Jobs:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def folder(self, job_id: str) -> Folder:
-        """Where a job's files are, or shall be."""
-        return self._files.folder(job_id)
+        """Where a job's files are; where they shall be when it is not handed in yet, and has no folder of its own."""
+        return self._files.folder(self.folder_name(job_id) or job_id)
+
+    def folder_name(self, job_id: str) -> str | None:
+        """The name of a job's folder; None when there is no such job."""
+        row = self._row(job_id)
+        return None if row is None else folder_name(row)
+
+    def draft_folder(self, name: str) -> Folder:
+        """The folder of a job that is not handed in yet."""
+        return self._files.folder(name)
 
     def require_room(self, key_id: str) -> None:
         """Raises TooManyJobs when so many jobs of a key wait or run that no more are taken."""
@@ -68,7 +77,8 @@ class Jobs:
     def submit(self, job: Job) -> JobView:
         """Accept a job whose files are in its folder already; once this returns, it is finished whatever happens.
 
-        Handing in the same id again gives the job that is there.
+        Handing in the same id again gives the job that is there; of several that do so at once the queue takes one, and
+        `folder_name` says whose.
         """
         from dbos import EnqueueOptions, WorkflowSerializationFormat
 
@@ -85,18 +95,25 @@ class Jobs:
             "attributes": _standing(job).model_dump(mode="json"),
         }
         with reachable():
-            self.folder(job.job_id).write(_JOB_FILE, job.model_dump_json().encode())
-            self._database.client().enqueue(options, job.job_id)
+            self._files.folder(job.folder_name).write(_JOB_FILE, job.model_dump_json().encode())
+            self._database.client().enqueue(options, job.folder_name)
         JOBS_SUBMITTED.inc()
         return self._require_view(job.job_id)
 
+    def forget(self, job_id: str, name: str) -> None:
+        """Remove a folder that was filled for a job, unless the queue took it; then, or without an answer, it stays."""
+        with suppress(JobsUnavailable), reachable():
+            if self.folder_name(job_id) != name:
+                self._files.folder(name).remove_all()
+
     def job(self, job_id: str) -> Job | None:
         """What was asked; None when there is no such job, any more or at all. Raises JobUnreadable."""
-        if not JOB_ID.fullmatch(job_id):
+        name = self.folder_name(job_id)
+        if name is None:
             return None
         try:
             with reachable():
-                content = self._read(job_id)
+                content = self._read(name)
             return None if content is None else Job.model_validate_json(content)
         except ValidationError as error:
             raise JobUnreadable from error
@@ -161,8 +178,9 @@ class Jobs:
             client = self._database.client()
             if view is not None and view.status == "PENDING":
                 client.cancel_workflow(job_id)  # or a worker could begin with half of its files
-            had_files = bool(self.folder(job_id).names())
-            self.folder(job_id).remove_all()
+            folder = self.folder(job_id)
+            had_files = bool(folder.names())
+            folder.remove_all()
             client.delete_workflow(job_id)
         return had_files or view is not None
 
@@ -176,9 +194,9 @@ class Jobs:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, job_id: str) -> bytes | None:
+    def _read(self, name: str) -> bytes | None:
         try:
-            return self.folder(job_id).read(_JOB_FILE)
+            return self._files.folder(name).read(_JOB_FILE)
         except FileNotFoundError:
             return None
 
@@ -186,7 +204,7 @@ class Jobs:
         if not JOB_ID.fullmatch(job_id):
             return None
         with reachable():
-            rows = self._database.client().list_workflows(workflow_ids=[job_id], name=WORKFLOW, load_input=False)
+            rows = self._database.client().list_workflows(workflow_ids=[job_id], name=WORKFLOW)
         return rows[0] if rows else None
 
     def _require_view(self, job_id: str) -> JobView:

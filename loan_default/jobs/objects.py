@@ -4,9 +4,8 @@ Objects have no rename: one appears when its upload is completed, and a writer t
 completes an upload also when its writer fails, so a file is written to a local disk first and uploaded as a whole.
 """
 
-import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
-from loan_default.storage import Place
+from loan_default.storage import Place, nothing
 
 _BLOCK_BYTES: Final = 1 << 20
 
@@ -48,13 +47,13 @@ class ObjectFolder:
             return bytes(file.read())
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[pa.NativeFile]:
-        """A new file, to be written in order; visible, whole and for good when the context ends without an error."""
+    def writing(self, name: str, asked: Callable[[], None] = nothing) -> Iterator[pa.NativeFile]:
+        """A new file, to be written in order; see `Folder`."""
         with tempfile.TemporaryDirectory(prefix="loan-default-upload-") as folder:
             draft = Path(folder, "draft")
             with pa.OSFile(str(draft), "wb") as file:
                 yield file
-            self._upload(draft, f"{self._prefix}/{name}")
+            self._upload(draft, f"{self._prefix}/{name}", asked)
 
     def write(self, name: str, content: bytes) -> None:
         """A small file as a whole."""
@@ -77,10 +76,13 @@ class ObjectFolder:
         with suppress(FileNotFoundError):
             self._fs.delete_dir(self._prefix)
 
-    def _upload(self, draft: Path, path: str) -> None:
+    def _upload(self, draft: Path, path: str, asked: Callable[[], None]) -> None:
+        asked()
         try:
             with draft.open("rb") as source, self._fs.open_output_stream(path) as target:
-                shutil.copyfileobj(source, target, _BLOCK_BYTES)
+                while block := source.read(_BLOCK_BYTES):
+                    target.write(block)
+                    asked()
         except BaseException:
             with suppress(OSError):  # it may have been completed with a part of it
                 self._fs.delete_file(path)

@@ -34,7 +34,12 @@ class LeftAsItIs(BaseException):
 
 
 class Scoring:
-    """Runs jobs in a worker."""
+    """Runs jobs in a worker.
+
+    Attributes:
+        idle: set while there is none.
+        job_id: of the one that runs; None while there is none.
+    """
 
     def __init__(self, settings: Settings, client: "DBOSClient", executor_id: str, stopping: Event) -> None:
         self._settings = settings
@@ -44,31 +49,34 @@ class Scoring:
         self._stopping = stopping
         self.idle = Event()
         self.idle.set()
+        self.job_id: str | None = None
 
-    def run(self, job_id: str) -> dict[str, int]:
-        """Score a job to its end, and return its rows dealt with and rejected.
+    def run(self, job_id: str, folder_name: str) -> dict[str, int]:
+        """Score the job in a folder to its end, and return its rows dealt with and rejected.
 
         Raises:
             LeftAsItIs: it is not ours to finish: cancelled, erased, or this worker stops.
             LoanDefaultError: it cannot be scored; says why.
         """
         self.idle.clear()
+        self.job_id = job_id
         try:
             with (
                 logger.contextualize(job_id=job_id),
                 Attendant(self._client, job_id, self._executor_id, self._stopping) as attendant,
             ):
-                return self._to_the_end(job_id, attendant)
+                return self._to_the_end(job_id, folder_name, attendant)
         finally:
+            self.job_id = None
             self.idle.set()
 
-    def _to_the_end(self, job_id: str, attendant: Attendant) -> dict[str, int]:
+    def _to_the_end(self, job_id: str, folder_name: str, attendant: Attendant) -> dict[str, int]:
         if attendant.cancelled:  # it was put back into the queue at the very moment it was cancelled
             self._client.cancel_workflow(job_id)
         wait_s = _FIRST_WAIT_S
         while not attendant.stop():
             try:
-                return self._once(job_id, attendant)
+                return self._once(folder_name, attendant)
             except LoanDefaultError as error:
                 _failed(error)
                 raise
@@ -87,10 +95,10 @@ class Scoring:
         _left(attendant)
         raise LeftAsItIs
 
-    def _once(self, job_id: str, attendant: Attendant) -> dict[str, int]:
+    def _once(self, folder_name: str, attendant: Attendant) -> dict[str, int]:
         from loan_default.bulk.run import Stopped, run
 
-        job, work = self._work(job_id)
+        job, work = self._work(folder_name)
         logger.info("The job starts: {} rows", job.inspected.order.rows)
         try:
             summary = run(work, attendant.told, attendant.stop)
@@ -102,7 +110,7 @@ class Scoring:
         logger.info("The job is done: {} rows, {} of them rejected", summary.rows, summary.rejected)
         return {"rows_done": summary.rows, "rows_rejected": summary.rejected}
 
-    def _work(self, job_id: str) -> "tuple[Job, Work]":
+    def _work(self, folder_name: str) -> "tuple[Job, Work]":
         import pyarrow as pa
 
         from loan_default.bulk.run import Work, cores
@@ -110,7 +118,7 @@ class Scoring:
         threads = self._settings.job_threads or cores()
         pa.set_cpu_count(threads)
 
-        folder = self._files.folder(job_id)
+        folder = self._files.folder(folder_name)
         try:
             job = Job.model_validate_json(folder.read("job.json"))
         except ValidationError:

@@ -55,6 +55,13 @@ def standing(row: "WorkflowStatus") -> Standing:
     return Standing.model_validate(row.attributes)
 
 
+def folder_name(row: "WorkflowStatus") -> str:
+    """The name of a job's folder: the argument of its workflow, which never changes. `row` must be listed with it."""
+    if row.input is None:
+        raise ValueError("listed without its input")
+    return str(row.input["args"][0])
+
+
 def view_of(row: "WorkflowStatus", retention: timedelta) -> JobView:
     """A job as both faces show it."""
     now, state = standing(row), _STATES[row.status]

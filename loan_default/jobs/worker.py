@@ -16,7 +16,7 @@ import psycopg
 from loguru import logger
 
 from loan_default.errors import JobsUnavailable
-from loan_default.jobs.adoption import adopt, put_back
+from loan_default.jobs.adoption import Lost, adopt, put_back
 from loan_default.jobs.database import APPLICATION, JOB_FORMAT, QUEUE, SCHEMA, WORKFLOW, JobDatabase, reachable
 from loan_default.jobs.files import JobFiles
 from loan_default.jobs.housekeeping import expire, remove_strays, tell_queue
@@ -41,6 +41,7 @@ class Worker:
         self._database = JobDatabase(settings)
         self._stopping = Event()
         self._scoring: Scoring | None = None
+        self._lost = Lost()
         self._liveness: Liveness | None = None
         self._adopt_from = 0.0
         self._clean_at = 0.0
@@ -105,9 +106,9 @@ class Worker:
         @DBOS.workflow(
             name=WORKFLOW, max_recovery_attempts=None, serialization_type=WorkflowSerializationFormat.PORTABLE
         )
-        def score_portfolio(job_id: str) -> dict[str, int]:
+        def score_portfolio(folder_name: str) -> dict[str, int]:
             # No steps: the parts that the engine keeps are finer, and safe to do twice.
-            return scoring.run(job_id)
+            return scoring.run(str(DBOS.workflow_id), folder_name)
 
         DBOS.listen_queues([QUEUE])
         # Before the launch, which would otherwise look for it again only a second later.
@@ -130,7 +131,8 @@ class Worker:
                     self._adopt_from = time.monotonic() + _GRACE_S
                 client = self._database.client()
                 if self._liveness is not None and time.monotonic() >= self._adopt_from:
-                    adopt(client, self._liveness, self.executor_id)
+                    ours = adopt(client, self._liveness, self.executor_id)
+                    self._lost.put_back(client, ours, self._scoring.job_id if self._scoring else None)
                 tell_queue(client)
                 if time.monotonic() >= self._clean_at:
                     self._clean_at = time.monotonic() + _CLEAN_S

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from portfolios import PARQUET, results, scored
 
 from loan_default.bulk.export import iter_results
+from loan_default.bulk.formulas import as_text
 from loan_default.bulk.order import ResultFormat
 from loan_default.bulk.run import RESULTS
 from loan_default.model import LoanModel
@@ -46,7 +47,7 @@ def test_csv_and_json_say_what_the_table_says(
     folder = saved(tmp_path_factory.mktemp("export"), table)
     header, *lines = csv.reader(io.StringIO(exported(folder, "csv"), newline=""))
     assert header == table.column_names
-    assert [line[0] for line in lines] == [row[0] or "" for row in rows]
+    assert [line[0] for line in lines] == [as_text(row[0] or "") for row in rows]
     assert [None if line[1] == "" else repr(float(line[1])) for line in lines] == [
         None if row[1] is None else repr(row[1]) for row in rows
     ]

@@ -28,7 +28,7 @@ from loan_default.bulk.progress import Progress
 from loan_default.bulk.run import Stopped, run
 from loan_default.errors import BulkInputError
 from loan_default.model import LoanModel
-from loan_default.storage import LocalFolder
+from loan_default.storage import LocalFolder, nothing
 
 
 def stop_after(chunks: int) -> tuple[Callable[[Progress], None], Callable[[], bool]]:
@@ -57,6 +57,19 @@ def test_stopped_at_every_chunk_it_goes_on_where_it_was(loan_model: LoanModel, t
         "rejects.csv",
         "summary.json",
     }
+
+
+def test_stopped_while_its_results_are_put_together_it_leaves_none(
+    portfolio: Path, loan_model: LoanModel, undisturbed: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    work = work_on(portfolio, tmp_path / "out", loan_model, ordered(portfolio, loan_model, rows=ROWS))
+    seen: list[Progress] = []
+    with pytest.raises(Stopped):
+        run(work, seen.append, lambda: any(each.stage == "writing" for each in seen))
+    assert {name for name in work.folder.names() if not name.startswith("parts/")} == set()
+    assert len([name for name in work.folder.names() if name.startswith("parts/")]) == 15
+    run(work, nobody, never)
+    assert output(tmp_path / "out") == undisturbed
 
 
 def test_a_finished_job_is_not_done_again(portfolio: Path, loan_model: LoanModel, tmp_path: Path) -> None:
@@ -125,10 +138,10 @@ class FullDisk(LocalFolder):
     kind, room = "", 0
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[Any]:
+    def writing(self, name: str, asked: Callable[[], None] = nothing) -> Iterator[Any]:
         """Write half of it, then there is no room left."""
         file: Any
-        with super().writing(name) as file:
+        with super().writing(name, asked) as file:
             if name.startswith(self.kind):
                 self.room -= 1
                 if self.room < 0:

@@ -85,6 +85,14 @@ def test_formats_are_stated_or_follow_from_the_name(portfolio: Path, tmp_path: P
     assert one.equals(other)
 
 
+def test_a_csv_holds_no_formulas_unless_they_are_to_be_kept(portfolio: Path, tmp_path: Path) -> None:
+    portfolio.write_text("note,Employed,Bank Balance,Annual Salary\n=A1,1,1,9000\n-1.5,1,1,9000\n")
+    for options, notes in (([], ["'=A1", "-1.5"]), (["--formulas", "keep"], ["=A1", "-1.5"])):
+        done = cli("score", portfolio, "-o", tmp_path / "x.csv", *options)
+        assert done.exit_code == 0, done.output
+        assert [line.split(",")[1] for line in (tmp_path / "x.csv").read_text().splitlines()[1:]] == notes
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -108,6 +108,27 @@ def test_results_are_the_same_in_all_three_formats(client: httpx.Client) -> None
     assert client.head(job["results_url"]).content == b""
 
 
+def test_what_an_applicant_typed_runs_in_no_spreadsheet_and_programs_get_it_as_it_came(client: httpx.Client) -> None:
+    typed = '=HYPERLINK("http://evil.example","see")'
+    content = (
+        csv(2)
+        .replace(b"Index", b"Index,note", 1)
+        .replace(b"\n1,", b"\n1,-7.5,")
+        .replace(b"\n2,", b'\n2,"' + typed.replace('"', '""').encode() + b'",')
+    )
+    job = finished(client, client.post(FILE, files=form(content)))
+    assert [row["note"] for row in job["results"]] == ["-7.5", typed]
+
+    def notes(**query: str) -> list[str]:
+        text = client.get(job["results_url"], params={"format": "csv", **query}).text
+        return [line["note"] for line in csv_module.DictReader(io.StringIO(text))]
+
+    assert notes() == notes(formulas="text") == ["-7.5", f"'{typed}"]
+    assert notes(formulas="keep") == ["-7.5", typed]
+    parquet_file = client.get(job["results_url"], params={"format": "parquet"}).content
+    assert pq.read_table(io.BytesIO(parquet_file))["note"].to_pylist() == ["-7.5", typed]
+
+
 def test_bad_rows_are_rejected_with_number_and_reason_and_the_others_are_scored(client: httpx.Client) -> None:
     answer = client.post(f"{BATCH}?reasons=true", json=listed([APPLICANT, {**APPLICANT, "employed": 7}, {}, APPLICANT]))
     job = finished(client, answer)
@@ -148,7 +169,7 @@ def test_the_same_call_many_times_at_once_is_one_job(server: Server) -> None:
         again = client.post(FILE, files=form(csv(50)), headers={"Idempotency-Key": "at-once"})
         assert {again.json()["job_id"]} == ids
         assert finished(client, again)["completed"] == 50
-    assert kept(server) - before == ids
+    assert len(kept(server) - before) == 1
 
 
 def test_bentomls_asynchronous_client_goes_all_the_way(server: Server, tmp_path: Path) -> None:

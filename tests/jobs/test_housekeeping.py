@@ -36,7 +36,7 @@ def test_jobs_that_are_over_for_long_go_with_their_files(each_engine: Settings, 
         assert expire(client, files, timedelta(seconds=-2)) == 1
         assert (jobs.view(cancelled), jobs.job(cancelled)) == (None, None)
         assert jobs.view(waiting) is not None
-        assert files.ids() == {waiting}
+        assert files.folder_names() == {waiting}
     database.close()
 
 
@@ -80,10 +80,10 @@ def test_uploads_that_became_no_job_are_removed_after_an_hour(
             os.utime(path, (hours_ago, hours_ago))
     database = JobDatabase(settings)
     assert remove_strays(database.client(), files, timedelta(hours=12)) == 1
-    assert files.ids() == {kept, fresh, others}
+    assert files.folder_names() == {kept, fresh, others}
     assert remove_strays(database.client(), files, timedelta(minutes=5)) == 1
     database.close()
-    assert files.ids() == {kept, fresh}
+    assert files.folder_names() == {kept, fresh}
     assert lost.is_dir()
 
 

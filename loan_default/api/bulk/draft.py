@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from loan_default.storage import Folder
 
 
+# The name of a portfolio in the folder of its job.
+SOURCE_NAME = "source"
+
+
 @dataclass(frozen=True)
 class Draft:
     """A job that is being handed in.
 
     Attributes:
         loaded: the model that answers now, and will score it.
-        folder: where its files are to be.
-        source_name: the name of its portfolio there; of its own, as another worker may be taking in the same job.
+        folder_name, folder: where its files are to be; nobody else's, though another worker may take in the same job.
         before: the job that an earlier call with the same Idempotency-Key made.
     """
 
@@ -29,8 +32,8 @@ class Draft:
     caller: Caller
     loaded: Loaded
     settings: Settings
+    folder_name: str
     folder: "Folder"
-    source_name: str
     before: "Job | None"
 
     @property

@@ -11,7 +11,7 @@ from loan_default.api.online import Online
 from loan_default.security.caller import Caller
 
 if TYPE_CHECKING:
-    from loan_default.bulk.order import ResultFormat
+    from loan_default.bulk.order import Formulas, ResultFormat
     from loan_default.jobs.job import JobView
     from loan_default.storage import Folder
 
@@ -31,12 +31,14 @@ class Files:
         self._access = online.jobs
         self._in_progress = online.in_progress
 
-    async def results(self, view: "JobView", form: "ResultFormat", caller: Caller) -> Download:
+    async def results(
+        self, view: "JobView", form: "ResultFormat", caller: Caller, formulas: "Formulas" = "text"
+    ) -> Download:
         """The scored rows."""
         from loan_default.bulk.files import RESULTS
 
         folder = await self._folder(view)
-        blocks = _results_of(folder, form)
+        blocks = _results_of(folder, form, formulas)
         whole = RESULTS if form == "parquet" else None
         return await self._download(folder, whole, blocks, f"{view.job_id}.{form}", MEDIA_TYPES[form], caller)
 
@@ -102,11 +104,11 @@ class Files:
         return await self._access.disk.run(read)
 
 
-def _results_of(folder: "Folder", form: "ResultFormat") -> Callable[[], Iterator[bytes]]:
+def _results_of(folder: "Folder", form: "ResultFormat", formulas: "Formulas" = "text") -> Callable[[], Iterator[bytes]]:
     def blocks() -> Iterator[bytes]:
         from loan_default.bulk.export import iter_results
 
-        return iter(iter_results(folder, form))
+        return iter(iter_results(folder, form, formulas))
 
     return blocks
 

@@ -3,7 +3,7 @@
 A call that ends in any other way leaves nothing behind: what it has kept is removed, whatever ended it.
 """
 
-import secrets
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ class Intake:
         with self._access.transfer(caller, portfolio.places), self._online.in_progress.without_deadline():
             job_id = await self._access.run(lambda jobs: jobs.new_id(caller.key_id, key))
             with self._alone(job_id):
-                async with self._draft(job_id, scope) as draft:
+                async with self._draft(job_id, scope, shared=key is not None) as draft:
                     with translated():
                         source = await portfolio.keep(draft, self._access.disk)
                     return await (self._submit(draft, source) if draft.before is None else self._again(draft, source))
@@ -73,21 +73,26 @@ class Intake:
             self._under_way.discard(job_id)
 
     @asynccontextmanager
-    async def _draft(self, job_id: str, scope: Scope) -> AsyncIterator[Draft]:
-        """What a job is made of; what it has kept is removed when the block ends with an error."""
+    async def _draft(self, job_id: str, scope: Scope, *, shared: bool) -> AsyncIterator[Draft]:
+        """What a job is made of; what it has kept is removed when it ends with an error, unless it became the job.
+
+        Args:
+            job_id: of the job.
+            scope: of the call.
+            shared: whether others may be handing in the same id.
+        """
         caller = require_scope(scope, "score")
         loaded = self._online.require_loaded()
         before = await self._access.run(lambda jobs: jobs.job(job_id))
         if before is None:
             await self._access.run(lambda jobs: jobs.require_room(caller.key_id))
-        folder = await self._access.run(lambda jobs: jobs.folder(job_id))
-        name = f"source-{secrets.token_hex(4)}"
-        draft = Draft(job_id, caller, loaded, self._online.settings, folder, name, before)
+        name = uuid.uuid4().hex if shared else job_id
+        folder = await self._access.run(lambda jobs: jobs.draft_folder(name))
         try:
-            yield draft
+            yield Draft(job_id, caller, loaded, self._online.settings, name, folder, before)
         except BaseException:
             if before is None:
-                await self._access.run(lambda jobs: _forget(draft, taken=jobs.job(job_id) is not None))
+                await self._access.run(lambda jobs: jobs.forget(job_id, name))
             raise
 
     async def _again(self, draft: Draft, source: Source) -> Accepted:
@@ -102,19 +107,13 @@ class Intake:
 
     async def _submit(self, draft: Draft, source: Source) -> Accepted:
         inspected = await self._access.inspection.run(_inspect, draft, source)
-        if not await self._taken_by_another(draft, source):
-            await self._access.run(lambda _: _keep_model(draft))
-            view = await self._access.run(lambda jobs: jobs.submit(_job(draft, source, inspected)))
-            if not await self._taken_by_another(draft, source):
-                return Accepted(view, inspected)
-        await self._access.disk.run(_forget, draft, taken=True)
+        await self._access.run(lambda _: _keep_model(draft))
+        view = await self._access.run(lambda jobs: jobs.submit(_job(draft, source, inspected)))
+        if await self._access.run(lambda jobs: jobs.folder_name(draft.job_id)) == draft.folder_name:
+            return Accepted(view, inspected)
+        # Another worker was faster with a call of the same Idempotency-Key.
+        await self._access.run(lambda jobs: jobs.forget(draft.job_id, draft.folder_name))
         return await self._again(draft, source)
-
-    async def _taken_by_another(self, draft: Draft, source: Source) -> bool:
-        """Whether another worker was faster with a call of the same Idempotency-Key."""
-        there = await self._access.run(lambda jobs: jobs.job(draft.job_id))
-        ours = (source.name, source.digest)
-        return there is not None and (there.source_name, there.request_digest) != ours
 
 
 def _idempotency_key(scope: Scope) -> str | None:
@@ -155,6 +154,7 @@ def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
 
     return Job(
         job_id=draft.job_id,
+        folder_id=None if draft.folder_name == draft.job_id else draft.folder_name,
         key_id=draft.caller.key_id,
         created_at=datetime.now(UTC),
         inspected=inspected,
@@ -164,11 +164,3 @@ def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
         model_version=draft.loaded.served.version,
         request_digest=source.digest,
     )
-
-
-def _forget(draft: Draft, *, taken: bool) -> None:
-    """Remove what a draft has kept; of a job that was taken meanwhile only what is not the job's."""
-    if taken:
-        draft.folder.remove(draft.source_name)
-    else:
-        draft.folder.remove_all()

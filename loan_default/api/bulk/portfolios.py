@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 
 from loan_default.api.bodies import check_headers
 from loan_default.api.bulk.arriving import Arriving, pieces
-from loan_default.api.bulk.draft import Draft, Source
+from loan_default.api.bulk.draft import SOURCE_NAME, Draft, Source
 from loan_default.api.bulk.listed import rows_of
 from loan_default.api.bulk.multipart import Form
 from loan_default.api.bulk.options import FILE_OPTIONS, JSON_OPTIONS, Options, options_of, query_of, written
@@ -63,13 +63,13 @@ class Listed:
         body = await whole_body(self.receive, MAX_JSON_BYTES)
         rows, given = await threads.run(rows_of, body, self.field, self.in_body)
         options = options_of({**query, **given})
-        async with Arriving(threads, draft.folder_to_fill, draft.source_name, MAX_JSON_BYTES * 2) as file:
+        async with Arriving(threads, draft.folder_to_fill, SOURCE_NAME, MAX_JSON_BYTES * 2) as file:
             for i in range(0, len(rows), _ROWS):
                 await file.add(b"".join(row + b"\n" for row in rows[i : i + _ROWS]))
                 await asyncio.sleep(0)
         from loan_default.bulk.order import Written
 
-        return Source(Written(kind="json"), options.reasons, _digest(file.digest, options), name=draft.source_name)
+        return Source(Written(kind="json"), options.reasons, _digest(file.digest, options), name=SOURCE_NAME)
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ class Uploaded:
         query = query_of(self.scope["query_string"], FILE_OPTIONS)
         if length > self.most_bytes + _FORM_BYTES:
             raise BodyTooLarge(f"The portfolio is larger than {self.most_bytes:,} bytes.")
-        async with Arriving(threads, draft.folder_to_fill, draft.source_name, self.most_bytes) as file:
+        async with Arriving(threads, draft.folder_to_fill, SOURCE_NAME, self.most_bytes) as file:
             async for piece in pieces(self.receive):
                 await file.add(form.feed(piece))
             form.finish()
             said = _without_json(form.fields) if self.json_fields else form.fields
             options = options_of({**query, **said})
             how = written(options, draft.schema.csv, file.head, form.file_name, form.file_type)
-        return Source(how, options.reasons, _digest(file.digest, options), name=draft.source_name)
+        return Source(how, options.reasons, _digest(file.digest, options), name=SOURCE_NAME)
 
     def _headers(self) -> tuple[bytes, int]:
         """The content type, and the length or 0."""

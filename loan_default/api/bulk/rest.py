@@ -33,6 +33,8 @@ _ACCEPTED = 202
 # A finished job of so few rows is shown with its results.
 _SHOWN_ROWS = 1_000
 _LISTED, _MOST_LISTED = 100, 1_000
+# What becomes of cells of a CSV that a spreadsheet would run.
+_FORMULAS = ("text", "keep")
 
 Handler = Callable[[Scope, Receive, str], Awaitable[ASGIApp]]
 
@@ -123,11 +125,15 @@ class BatchFace:
 
     async def _results(self, scope: Scope, _: Receive, job_id: str) -> ASGIApp:
         """The scored rows, as a file."""
-        form = query_of(scope["query_string"], ("format",)).get("format", "json")
+        query = query_of(scope["query_string"], ("format", "formulas"))
+        form = query.get("format", "json")
         if form not in MEDIA_TYPES:
             raise InvalidQuery(f"`format` must be one of {', '.join(MEDIA_TYPES)}.")
+        formulas = query.get("formulas", "text")
+        if formulas not in _FORMULAS or ("formulas" in query and form != "csv"):
+            raise InvalidQuery(f"`formulas` must be one of {', '.join(_FORMULAS)}, and is said with `format=csv`.")
         view = await self._view_finished(scope, job_id)
-        return await self._files.results(view, cast("Any", form), scope[CALLER])
+        return await self._files.results(view, cast("Any", form), scope[CALLER], cast("Any", formulas))
 
     async def _rejects(self, scope: Scope, _: Receive, job_id: str) -> ASGIApp:
         """The rows that could not be scored, and why, as a CSV."""

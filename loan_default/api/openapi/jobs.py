@@ -42,6 +42,7 @@ def batch_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
     file = _object(named, "uri")
     limit = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
     form = _parameter("format", {"enum": ["json", "csv", "parquet"], "default": "json"})
+    formulas = _parameter("formulas", {"enum": ["text", "keep"], "default": "text"})
     summary = shapes.success("Summary")
     return {
         ("post", BATCH_PATH): _call(
@@ -83,7 +84,9 @@ def batch_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
             "batch_results",
             "The scored rows of a finished job, in the portfolio's order",
             {"200": _file({"application/json": _ROWS, **_TABLES})},
-            [_JOB_ID, form, REQUEST_ID],
+            [_JOB_ID, form, formulas, REQUEST_ID],
+            said="`formulas` is for a CSV: cells that a spreadsheet would run as formulas are marked as text by an "
+            "apostrophe, or kept as they came.",
         ),
         ("get", f"{JOB_PATH}/rejects"): _call(
             "batch_rejects",
