@@ -3,8 +3,8 @@
     MLFLOW_BACKEND_STORE_URI=… MLFLOW_TRACKING_USERNAME=… MLFLOW_TRACKING_PASSWORD=… python serve.py
 
 The names are those that MLflow's clients read, so that one pair serves both ends. The environment is the truth: a
-password that was changed there holds from the next start on, which MLflow alone would ignore. Without the two there is no
-login; then the server must only be reachable from its own machine, which MLFLOW_BIND, the address that its port is
+password that was changed there holds from the next start on, which MLflow alone would ignore. Without the two there is
+no login; then the server must only be reachable from its own machine, which MLFLOW_BIND, the address that its port is
 published on, has to say.
 """
 
