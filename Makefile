@@ -9,7 +9,7 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve bento test spark check bench lint lock clean
+.PHONY: help setup train serve dev env bento test spark check bench lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -31,6 +31,12 @@ train: $(INSTALLED) ## train on DATA, register, promote when the gates pass
 
 serve: $(INSTALLED) ## serve on HOST:PORT (127.0.0.1:3000), after setting up and training when needed
 	@exec $(BIN)/loan-default serve
+
+dev: $(INSTALLED) ## serve, and start anew whenever a file of the code changes
+	@SHUTDOWN_DELAY_S=0 exec $(BIN)/loan-default serve --reload
+
+env: $(INSTALLED) ## random secrets for compose.yaml into .env, as far as they are missing
+	@$(BIN)/python deploy/compose/env.py
 
 bento: $(INSTALLED) ## build a Bento around the promoted model
 	@exec $(BIN)/loan-default build

@@ -26,7 +26,7 @@ from loan_default.registry import (
 )
 from loan_default.schema import load_schema
 from loan_default.schema.changes import breaking
-from loan_default.served import Served, point, pointed, unless_followed
+from loan_default.served import Served, followers_schema, point, pointed, unless_followed
 from loan_default.settings import Settings, Stage
 from loan_default.tracking import client
 
@@ -43,7 +43,9 @@ class Promotions:
 
     def champion(self, stage: Stage) -> Served | None:
         """The promoted model of `stage`, in the BentoML store: what its services answer with."""
-        return None if aliased(self._settings, stage) is None else pointed(self._settings, stage)
+        if aliased(self._settings, stage) is None or self._pointed_tag(stage) is None:
+            return None  # never promoted, or the alias is held back for a Bento that began with its own model
+        return pointed(self._settings, stage)
 
     def promote(self, registered: Registered, stage: Stage, reason: str) -> Served:
         """Make a registered version the model of `stage`; safe to repeat and to interrupt.
@@ -104,11 +106,14 @@ class Promotions:
 
     def _hold_back(self, registered: Registered, stage: Stage, broken: str) -> None:
         """Say that the alias is not followed for now; the history is told once, until something else is promoted."""
-        stays = pointed(self._settings, stage).version
+        back = ""
+        stays = "the model of their own"  # of a Bento, when nothing was ever promoted
+        if self._pointed_tag(stage) is not None:
+            stays = f"version {pointed(self._settings, stage).version}"
+            back = f" Or promote {stays} to move the alias back."
         reason = (
             f"The alias {stage} names version {registered.version} ({_NOT_BY_A_COMMAND}), but services stay with "
-            f"version {stays}: {broken}. Tell the callers and stop the service: the next command follows the alias. Or "
-            f"promote version {stays} to move the alias back."
+            f"{stays}: {broken}. Tell the callers and stop the service: the next command follows the alias.{back}"
         )
         self._warn(reason)
         written = history.as_kept(reason)
@@ -189,7 +194,7 @@ def told_history(settings: Settings) -> list[str]:
 def _broken_callers(settings: Settings, stage: Stage, new: Served) -> str | None:
     """What callers of the running service could no longer send, in words; None when they can go on."""
     try:
-        old = load_schema(pointed(settings, stage).model_folder / "schema.json")
+        old = load_schema(followers_schema(settings, stage))
     except (ModelUnavailable, SchemaError):
         return None  # the running service has no model that anybody could call
     broken = breaking(old, load_schema(new.model_folder / "schema.json"))

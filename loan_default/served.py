@@ -2,7 +2,8 @@
 
 A promotion imports a version into the BentoML store under a tag of its own and then moves one small file, the pointer
 of its stage (`STATE_DIR/served/production.json`), in one atomic step. BentoML's `latest` decides nothing. A Bento
-carries one pinned model, named in its manifest, and changes it by a rollout.
+carries one pinned model, named in its manifest, and changes it by a rollout; with FOLLOW_PROMOTIONS=on it begins with
+that one, and follows the pointer as soon as there is one.
 """
 
 import fcntl
@@ -17,6 +18,7 @@ import yaml
 
 from loan_default.atomic import replacing
 from loan_default.errors import ModelUnavailable
+from loan_default.locks import locked
 from loan_default.settings import Settings, Stage
 
 BENTO_MODEL_NAME = "loan_default"
@@ -24,6 +26,7 @@ REGISTERED_NAME = "loan_default_model"
 
 # Where `bentoml.mlflow.import_model` leaves the files of `LoanModel` inside a model's folder in the BentoML store.
 LOAN_MODEL_FOLDER = "loan_model"
+_SCHEMA = "schema.json"
 _INSIDE_THE_STORE = Path("mlflow_model") / "artifacts" / LOAN_MODEL_FOLDER
 
 
@@ -71,24 +74,31 @@ def find_served(settings: Settings, source: Path) -> Served:
         ModelUnavailable: there is none; says how to get one.
     """
     manifest = _manifest(source)
-    if manifest is not None:
+    if manifest is None:
+        return pointed(settings, settings.model_stage)
+    if is_pinned(settings, source) or not _pointer(settings, settings.model_stage).exists():
         return _pinned(manifest)
-    return pointed(settings, settings.model_stage)
+    # A Bento's own store, its BENTOML_HOME, is a part of its image; promotions go to the one beside their pointer.
+    return _pointed(settings, settings.model_stage, settings.state / "bentoml")
 
 
 class Following:
     """Announces a running service that follows the pointer of its stage, as long as this object lives.
 
-    It is a shared lock, which the kernel drops when the process dies. There is none inside a Bento, which has no
-    pointer to follow, nor when the state folder cannot be written to, where nobody can promote either.
+    It is a shared lock, which the kernel drops when the process dies. There is none inside a Bento that only answers
+    with its own model, nor when the state folder cannot be written to, where nobody can promote either.
     """
 
     def __init__(self, settings: Settings, source: Path) -> None:
         self._lock: int | None = None
-        if _manifest(source) is None:
-            with suppress(OSError):
-                self._lock = os.open(_followers(settings, settings.model_stage), os.O_RDWR | os.O_CREAT, 0o644)
-                fcntl.flock(self._lock, fcntl.LOCK_SH)
+        if is_pinned(settings, source):
+            return
+        with suppress(OSError):
+            manifest = _manifest(source)
+            if manifest is not None:
+                _announce(settings, manifest)  # before the lock: whoever sees the lock finds it
+            self._lock = os.open(_followers(settings, settings.model_stage), os.O_RDWR | os.O_CREAT, 0o644)
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def __del__(self) -> None:
         if self._lock is not None:
@@ -134,12 +144,28 @@ def unless_followed(settings: Settings, stage: Stage) -> Iterator[bool]:
             yield False
 
 
+def followers_schema(settings: Settings, stage: Stage) -> Path:
+    """The declaration that callers of the services that follow `stage` go by.
+
+    Raises:
+        ModelUnavailable: they have no model that anybody could call.
+    """
+    announced = _announced(settings, stage)
+    if announced.is_file() and not _pointer(settings, stage).exists():
+        return announced  # a Bento began with its own model
+    return pointed(settings, stage).model_folder / _SCHEMA
+
+
 def pointed(settings: Settings, stage: Stage) -> Served:
     """The model that the pointer of `stage` names; raises ModelUnavailable when there is none."""
+    return _pointed(settings, stage, settings.bentoml_store)
+
+
+def _pointed(settings: Settings, stage: Stage, store: Path) -> Served:
     pointer = _pointer(settings, stage)
     try:
         content = json.loads(pointer.read_text(encoding="utf-8"))
-        served = Served(content["tag"], settings.bentoml_store / content["folder"])
+        served = Served(content["tag"], store / content["folder"])
     except FileNotFoundError:
         raise ModelUnavailable(
             f"No model has been promoted to {stage} yet: run `make train` (or `python train.py`), then start again."
@@ -175,9 +201,19 @@ def _pinned(manifest: Path) -> Served:
         raise ModelUnavailable(f"This Bento's model {tag} is neither inside it nor in the BentoML store.") from None
 
 
-def is_pinned(source: Path) -> bool:
-    """Whether `source` is inside a Bento, whose model never changes."""
-    return _manifest(source) is not None
+def _announce(settings: Settings, manifest: Path) -> None:
+    """Leave the declaration of a Bento's own model where promotions find it: they cannot look into the Bento."""
+    announced = _announced(settings, settings.model_stage)
+    announced.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(ModelUnavailable, OSError):  # without a model of its own nobody calls it
+        content = (_pinned(manifest).model_folder / _SCHEMA).read_bytes()
+        with locked(announced.with_suffix(".lock")), replacing(announced) as file:  # each worker does it
+            file.write(content)
+
+
+def is_pinned(settings: Settings, source: Path) -> bool:
+    """Whether `source` is inside a Bento whose model never changes."""
+    return _manifest(source) is not None and settings.follow_promotions == "off"
 
 
 def _manifest(source: Path) -> Path | None:
@@ -188,6 +224,10 @@ def _manifest(source: Path) -> Path | None:
 
 def _followers(settings: Settings, stage: Stage) -> Path:
     return settings.state / "served" / f"{stage}.followed"
+
+
+def _announced(settings: Settings, stage: Stage) -> Path:
+    return settings.state / "served" / f"{stage}.bento-schema.json"
 
 
 def _pointer(settings: Settings, stage: Stage) -> Path:

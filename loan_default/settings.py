@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     model_watch_s: Annotated[
         float, Field(ge=0, le=3600, description="Seconds between looks for a newly promoted model; 0 switches it off.")
     ] = 2.0
+    follow_promotions: Annotated[
+        Literal["on", "off"],
+        Field(
+            description="Whether a Bento takes up what is promoted in STATE_DIR, as a source checkout does; `off`: it "
+            "answers with its own model alone."
+        ),
+    ] = "off"
     decision_log: Annotated[
         Literal["best-effort", "required", "off"],
         Field(
@@ -164,7 +171,14 @@ class Settings(BaseSettings):
     ] = "auto"
 
     @field_validator(
-        "model_stage", "log_format", "decision_log", "job_worker", "drift_monitor", "drift_reference", mode="before"
+        "model_stage",
+        "follow_promotions",
+        "log_format",
+        "decision_log",
+        "job_worker",
+        "drift_monitor",
+        "drift_reference",
+        mode="before",
     )
     @classmethod
     def _lower(cls, value: object) -> object:

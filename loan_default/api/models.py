@@ -37,7 +37,7 @@ class Models:
         self._settings = settings
         self._source = source
         self._samples = samples
-        self._pinned = is_pinned(source)  # a Bento does not become one, nor cease to be one
+        self._pinned = is_pinned(settings, source)  # a Bento does not become one, nor cease to be one
         self._following = Following(settings, source)
         self._reload_call = ReloadCall(settings, settings.model_stage)
         self._one_at_a_time = asyncio.Lock()
@@ -73,7 +73,10 @@ class Models:
             ModelRefused, ModelUnavailable, ModelFileError: the present one goes on answering; says why.
         """
         if self._pinned:
-            raise ModelRefused("A Bento carries its model: build one around the new model, and roll that out.")
+            raise ModelRefused(
+                "A Bento carries its model: build one around the new model, and roll that out; or set "
+                "FOLLOW_PROMOTIONS=on."
+            )
         async with self._one_at_a_time:
             served = find_served(self._settings, self._source)
             loaded = self.loaded

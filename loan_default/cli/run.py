@@ -55,12 +55,16 @@ def train(  # noqa: PLR0913, PLR0917  # its arguments are the command's options
     or_exit(lambda: _train(read_settings(), data, schema or schema_for(data), options, trials, as_json))
 
 
-def serve() -> None:
+def serve(
+    reload: Annotated[
+        bool, typer.Option(help="Start anew whenever a file of the code changes: for development.")
+    ] = False,
+) -> None:
     """Serve the promoted model with BentoML; train one first when there is none.
 
     Honours HOST, PORT and every other setting of .env.example. Ends like `bentoml serve` does, which it becomes.
     """
-    or_exit(lambda: _serve(read_settings()))
+    or_exit(lambda: _serve(read_settings(), reload))
 
 
 def build() -> None:
@@ -96,7 +100,7 @@ def _train(  # noqa: PLR0913, PLR0917  # what the command takes
         raise PromotionRefused(" ".join(outcome.held_back))
 
 
-def _serve(settings: Settings) -> NoReturn:
+def _serve(settings: Settings, reload: bool) -> NoReturn:
     from loan_default.served import find_served
 
     _require_free_port(settings)  # before the minute that training may take
@@ -106,7 +110,8 @@ def _serve(settings: Settings) -> NoReturn:
         _train(settings, DEFAULT_DATA, DEFAULT_SCHEMA, {})
     if sys.stdin.isatty() and "shutdown_delay_s" not in settings.model_fields_set:
         os.environ["SHUTDOWN_DELAY_S"] = "0"  # no balancer is told of a server at a terminal, and Ctrl-C means now
-    _become_bentoml(settings, "serve", SERVICE, "--host", settings.host, "--port", str(settings.port))
+    options = ["--reload"] if reload else []
+    _become_bentoml(settings, "serve", SERVICE, "--host", settings.host, "--port", str(settings.port), *options)
 
 
 def _require_free_port(settings: Settings) -> None:

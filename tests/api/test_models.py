@@ -100,7 +100,7 @@ def test_inside_a_bento_the_model_never_changes(
 ) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "bento.yaml").write_text("services: []")
-    monkeypatch.setattr(models, "_pinned", is_pinned(tmp_path / "src"))
+    monkeypatch.setattr(models, "_pinned", is_pinned(settings, tmp_path / "src"))
     put_in_production(settings, loan_model, "8")
     with pytest.raises(ModelRefused, match="roll"):
         asyncio.run(models.take_up())

@@ -2,12 +2,14 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
-from installation import KEY, Installation, environment, serving
+from decisions import wait_for
+from installation import KEY, ROOT, Installation, environment, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -57,6 +59,42 @@ def test_exported_to_a_machine_with_an_empty_store_it_takes_its_own_model(
     variables = environment(tmp_path / "state")
     with serving(["bentoml", "serve", "."], variables, tmp_path / "bento", tmp_path / "log") as server:
         assert httpx.get(server.url + "/readyz").json() == {"status": "ready", "model_version": "1"}
+
+
+def test_one_that_follows_promotions_takes_them_up_and_keeps_its_callers(
+    installation: Installation, bento: Path, tmp_path: Path
+) -> None:
+    """As in compose: the Bento has a store of its own, and trainings share nothing with it but STATE_DIR."""
+    shutil.copytree(bento, tmp_path / "bento")
+    tag = yaml.safe_load((bento / "bento.yaml").read_text())["services"][0]["models"][0]["tag"]
+    inside = Path("models", *tag.split(":"))
+    shutil.copytree(installation.state / "bentoml" / inside, tmp_path / "home" / inside)
+    shop = Installation(tmp_path / "state")
+    variables = {**shop.environment, "BENTOML_HOME": str(tmp_path / "home"), "FOLLOW_PROMOTIONS": "on"}
+    with (
+        serving(["bentoml", "serve", "."], variables, tmp_path / "bento", tmp_path / "log") as server,
+        server.client() as client,
+    ):
+        assert client.get("/api/v1/model/info").json()["data"]["tag"] == tag
+        narrower = tmp_path / "narrower.yaml"
+        declared = (ROOT / "data" / "Default_Fin.schema.yaml").read_text()
+        narrower.write_text(declared.replace("name: bank_balance\n", "name: bank_balance\n    maximum: 100000\n"))
+        refused = shop.run(sys.executable, "train.py", "--folds", "2", "--schema", str(narrower))
+        assert (refused.returncode, "callers would break" in refused.stderr) == (3, True), refused.stderr
+        assert client.get("/api/v1/model/info").json()["data"]["tag"] == tag
+        done = shop.run(sys.executable, "train.py", "--folds", "2")
+        assert done.returncode == 0, done.stderr
+        wait_for(lambda: client.get("/api/v1/model/info").json()["data"]["version"] == "2")
+        promoted = client.post("/api/v1/predict", json=APPLICANT).json()["data"]
+        assert promoted["model_version"] == "2"
+        reloaded = client.post("/api/v1/model/reload")
+        assert (reloaded.status_code, reloaded.json()["data"]["version"]) == (200, "2")
+    with (
+        serving(["bentoml", "serve", "."], variables, tmp_path / "bento", tmp_path / "log again") as server,
+        server.client() as client,
+    ):
+        again = client.post("/api/v1/predict", json=APPLICANT).json()["data"]
+    assert (again["model_version"], again["probability"]) == ("2", promoted["probability"])
 
 
 def test_without_a_model_the_build_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A running service keeps its callers, whatever is promoted, rolled back or moved in MLflow."""
 
+from pathlib import Path
+
 import pytest
 from desk import SOURCE, Killed, aliases, in_place, promote, rollback, settle, told
 
@@ -70,6 +72,51 @@ def test_a_service_of_one_stage_does_not_hold_up_the_other(shop: Settings, versi
     with pytest.raises(PromotionRefused, match="not promoted to staging"):
         promote(shop, versions[2], "staging")
     del service
+
+
+def a_bento(shop: Settings, folder: Path, version: Registered) -> Path:
+    """The folder `src` of a Bento around a version, which nobody has promoted."""
+    served = registry.import_into_bentoml(shop, version)
+    (folder / "src").mkdir()
+    (folder / "bento.yaml").write_text(f"services: [{{name: x, models: [{{tag: '{served.tag}'}}]}}]")
+    return folder / "src"
+
+
+def test_the_first_promotion_must_not_break_callers_of_a_bento_that_follows(
+    shop: Settings, versions: list[Registered], tmp_path: Path
+) -> None:
+    source = a_bento(shop, tmp_path, versions[0])
+    service = Following(shop.model_copy(update={"follow_promotions": "on"}), source)
+    with pytest.raises(PromotionRefused, match=r"bank_balance: was .* which is narrower.*stop the service"):
+        promote(shop, versions[2])
+    promote(shop, versions[1])
+    assert in_place(shop) == "2"
+    del service
+
+
+def test_a_bento_that_does_not_follow_holds_up_nobody(
+    shop: Settings, versions: list[Registered], tmp_path: Path
+) -> None:
+    service = Following(shop, a_bento(shop, tmp_path, versions[0]))
+    promote(shop, versions[2])
+    assert in_place(shop) == "3"
+    del service
+
+
+def test_a_bentos_own_model_stays_when_an_alias_would_break_its_callers(
+    shop: Settings, versions: list[Registered], tmp_path: Path
+) -> None:
+    service = Following(shop.model_copy(update={"follow_promotions": "on"}), a_bento(shop, tmp_path, versions[0]))
+    moved_in_mlflow(shop, versions[2])
+    said: list[str] = []
+    with promotions(shop, said.append) as desk:
+        assert desk.champion("production") is None
+    (warning,) = said
+    assert "services stay with the model of their own: a service is running" in warning
+    assert warning.endswith("the next command follows the alias.")
+    del service
+    settle(shop)
+    assert in_place(shop) == "3"
 
 
 def test_a_service_without_a_model_gets_its_first_one(shop: Settings, versions: list[Registered]) -> None:
