@@ -168,6 +168,8 @@ def verified(path: Path) -> Manifest:
     found: dict[str, Entry] = {}
 
     def note(name: str, file: IO[bytes]) -> None:
+        if name in found:
+            raise BackupError(f"{path.name} is no back-up: {name} is in it twice.")
         reader = _Hashing(file)
         while reader.read(_BLOCK_BYTES):
             pass

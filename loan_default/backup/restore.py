@@ -112,7 +112,7 @@ def _write_files(archive: Path, manifest: Manifest, folder: Path) -> None:
     def write(name: str, file: IO[bytes]) -> None:
         path = folder / name
         entry = manifest.files.get(name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path.parent)
         digest, size = hashlib.sha256(), 0
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as target:
@@ -124,6 +124,13 @@ def _write_files(archive: Path, manifest: Manifest, folder: Path) -> None:
 
     folder.mkdir(mode=0o700)
     each_file(archive, write)
+
+
+def _make_private(folder: Path) -> None:
+    """A folder for its owner alone, and those above it; `mkdir` alone gives these to everybody."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700)
 
 
 def _move(draft: Path, state: Path) -> None:
