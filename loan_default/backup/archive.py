@@ -10,6 +10,7 @@ for restoring gives everything to its owner alone.
 
 import hashlib
 import json
+import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -55,9 +56,14 @@ class Header(Stored):
 
 
 class Entry(Stored):
-    """One file of a back-up."""
+    """One file of a back-up.
+
+    Attributes:
+        written_ns: when it was written last, Unix time: a job knows its portfolio by that.
+    """
 
     size: int = Field(ge=0)
+    written_ns: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
@@ -98,20 +104,23 @@ class Writer:
         """Whether a file is in it already."""
         return name in self._files
 
-    def add(self, name: str, file: BinaryIO, size: int) -> None:
-        """Add the first `size` bytes of an open file.
+    def add(self, name: str, file: BinaryIO) -> None:
+        """Add an open file as long as it is now.
 
         Raises:
             BackupError: it has become shorter.
         """
+        status = os.fstat(file.fileno())
         reader = _Hashing(file)
         try:
-            self._tar.addfile(_member(_STATE + name, size), reader)
+            self._tar.addfile(_member(_STATE + name, status.st_size, status.st_mtime_ns), reader)
         except OSError as error:
-            if reader.size < size and error.errno is None:  # tarfile's own word for a file that ends too early
+            if (
+                reader.size < status.st_size and error.errno is None
+            ):  # tarfile's own word for a file that ends too early
                 raise BackupError(f"{name} became shorter while it was read: back up again.") from error
             raise
-        self._files[name] = Entry(size=size, sha256=reader.digest.hexdigest())
+        self._files[name] = Entry(size=reader.size, written_ns=status.st_mtime_ns, sha256=reader.digest.hexdigest())
 
     def finish(self) -> Manifest:
         """Write the manifest; without it nothing counts."""
@@ -165,7 +174,7 @@ def verified(path: Path) -> Manifest:
     Raises:
         BackupError: it cannot be read, is damaged or cut off, or has another format.
     """
-    found: dict[str, Entry] = {}
+    found: dict[str, tuple[int, str]] = {}
 
     def note(name: str, file: IO[bytes]) -> None:
         if name in found:
@@ -173,10 +182,11 @@ def verified(path: Path) -> Manifest:
         reader = _Hashing(file)
         while reader.read(_BLOCK_BYTES):
             pass
-        found[name] = Entry(size=reader.size, sha256=reader.digest.hexdigest())
+        found[name] = (reader.size, reader.digest.hexdigest())
 
     manifest = _read(path, note)
-    different = {name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name)}
+    listed = {name: (entry.size, entry.sha256) for name, entry in manifest.files.items()}
+    different = {name for name in {*found, *listed} if found.get(name) != listed.get(name)}
     if different:
         raise BackupError(f"{path.name} is damaged: {min(different)} is not as its manifest says. Take another one.")
     return manifest
@@ -273,8 +283,9 @@ def _name(path: Path, stored: str) -> str:
     return name
 
 
-def _member(name: str, size: int) -> tarfile.TarInfo:
+def _member(name: str, size: int, written_ns: int = 0) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size = size
+    member.mtime = written_ns // 10**9  # for people; the manifest has all of it
     member.mode = _PRIVATE
     return member

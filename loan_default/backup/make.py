@@ -101,7 +101,7 @@ def _add(archive: Writer, path: Path, name: str) -> None:
     with path.open("rb") as file:
         if path.suffix == ".jsonl":  # nobody erases in it, nor takes back what could be written in part only
             fcntl.flock(file, fcntl.LOCK_SH)
-        archive.add(name, file, os.fstat(file.fileno()).st_size)
+        archive.add(name, file)
 
 
 def _copy_database(path: Path, to: Path) -> None:

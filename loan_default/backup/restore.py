@@ -121,6 +121,7 @@ def _write_files(archive: Path, manifest: Manifest, folder: Path) -> None:
                 size += target.write(block)
         if entry is None or (size, digest.hexdigest()) != (entry.size, entry.sha256):
             raise BackupError(f"{archive.name} has changed while it was restored: nothing was.")
+        os.utime(path, ns=(entry.written_ns, entry.written_ns))
 
     folder.mkdir(mode=0o700)
     each_file(archive, write)

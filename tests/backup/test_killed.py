@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def killed_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 @pytest.fixture
-def large(kept: Settings) -> Iterator[Settings]:
+def large(kept: Settings) -> Settings:
     """A state that takes a while."""
     chance = random.Random(5)
     for i in range(400):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,11 @@ def listing_all(members: Members) -> Members:
     from hashlib import sha256
 
     files = {
-        member.name.removeprefix("state/"): {"size": len(content), "sha256": sha256(content).hexdigest()}
+        member.name.removeprefix("state/"): {
+            "size": len(content),
+            "written_ns": 0,
+            "sha256": sha256(content).hexdigest(),
+        }
         for member, content in members[1:-1]
     }
     return [*members[:-1], (members[-1][0], json.dumps({"files": files}).encode())]
@@ -173,7 +178,7 @@ def test_some_other_tar_is_no_back_up(elsewhere: Settings, tmp_path: Path) -> No
 def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
     archive: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restoring.shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
     assert "has room for 0 MiB" in refused(elsewhere, archive)
 
 
