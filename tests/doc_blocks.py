@@ -25,7 +25,7 @@ def run(block: str, folder: Path, variables: dict[str, str]) -> str:
         env=variables,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
