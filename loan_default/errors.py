@@ -297,6 +297,12 @@ class DriftUnavailable(LoanDefaultError):
     headers = MappingProxyType({"Retry-After": "5"})
 
 
+class BackupError(LoanDefaultError):
+    """A back-up that cannot be made, read or restored; nothing half is left."""
+
+    exit_code = 2
+
+
 class NoDriftReport(LoanDefaultError):
     """A drift report that cannot be made: there is nothing to compare with, or the page cannot be written."""
 

@@ -4,15 +4,13 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from installation import KEY
-
-_HEADERS = {"X-API-Key": KEY, "Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,14 @@ class Load:
 
 
 @contextmanager
-def constant_load(url: str, questions: list[Question], callers: int = 6, pause_s: float = 0.01) -> Iterator[Load]:
-    """Ask `questions` in turn from so many connections, for as long as the block lasts."""
+def constant_load(
+    url: str, questions: list[Question], callers: int = 6, pause_s: float = 0.01, key: Callable[[], str] = lambda: KEY
+) -> Iterator[Load]:
+    """Ask `questions` in turn from so many connections, while the block lasts; each call asks for its `key`."""
     load = Load()
     over = threading.Event()
     threads = [
-        threading.Thread(target=_call, args=(url, questions[n:] + questions[:n], load, over, pause_s))
+        threading.Thread(target=_call, args=(url, questions[n:] + questions[:n], load, over, pause_s, key))
         for n in range(callers)
     ]
     for thread in threads:
@@ -50,14 +50,17 @@ def constant_load(url: str, questions: list[Question], callers: int = 6, pause_s
             thread.join()
 
 
-def _call(url: str, questions: list[Question], load: Load, over: threading.Event, pause_s: float) -> None:
+def _call(  # noqa: PLR0913, PLR0917  # what a caller is made of
+    url: str, questions: list[Question], load: Load, over: threading.Event, pause_s: float, key: Callable[[], str]
+) -> None:
     at = urlsplit(url)
     connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=20)
     while not over.is_set():
         for question in questions:
+            headers = {"X-API-Key": key(), "Content-Type": "application/json"}
             try:
                 # It connects anew when the answer before said that its connection would be closed.
-                connection.request("POST", question.path, json.dumps(question.body), _HEADERS)
+                connection.request("POST", question.path, json.dumps(question.body), headers)
                 answer = connection.getresponse()
                 body = answer.read()
             except (OSError, http.client.HTTPException) as error:

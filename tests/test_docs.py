@@ -86,7 +86,7 @@ def test_the_architecture_page_names_every_module_or_its_room() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     for path in (ROOT / "loan_default").glob("*.py"):
         assert path.name == "__init__.py" or path.name in page, path.name
-    for room in ("api", "decision_log", "drift_link", "rate_limit", "schema", "security", "training"):
+    for room in ("api", "backup", "decision_log", "drift_link", "rate_limit", "schema", "security", "training"):
         assert f"loan_default/{room}/" in page
     for path in (ROOT / "drift").glob("*.py"):
         assert path.name == "__init__.py" or path.name in page, path.name

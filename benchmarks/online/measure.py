@@ -94,10 +94,10 @@ def warm_up(up: Running, bodies: Path) -> None:
     load(up.url, bodies, up.server.headers, connections=CONNECTIONS, seconds=_WARM_UP_S)
 
 
-def costed(up: Running, bodies: Path, seconds: float) -> tuple[Load, dict[int, float]]:
-    """A load at 32 connections, and the CPU seconds that each of the server's processes spent on it."""
+def costed(up: Running, bodies: Path, seconds: float, connections: int = CONNECTIONS) -> tuple[Load, dict[int, float]]:
+    """A load, and the CPU seconds that each of the server's processes spent on it."""
     before = up.usage().cpu_s
-    full = load(up.url, bodies, up.server.headers, connections=CONNECTIONS, seconds=seconds)
+    full = load(up.url, bodies, up.server.headers, connections=connections, seconds=seconds)
     after = up.usage().cpu_s
     # What a process that ended meanwhile had used is part of its parent's figure now.
     return full, {pid: after.get(pid, 0.0) - before.get(pid, 0.0) for pid in {*before, *after}}

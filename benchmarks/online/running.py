@@ -65,7 +65,7 @@ def running(server: Server) -> Iterator[Running]:
     Raises:
         RivalFailed: it ended or was not ready in time; the end of what it printed is in the message.
     """
-    ports = dict(zip(("port", "second_port", "third_port"), _free_ports(3), strict=True))
+    ports = dict(zip(("port", "second_port", "third_port"), free_ports(3), strict=True))
     port = ports["port"]
     with tempfile.TemporaryDirectory(prefix="loan-default-online-") as folder:
         log = Path(folder, "log")
@@ -129,8 +129,8 @@ def _filled(text: str, ports: Mapping[str, int]) -> str:
     return text
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on; all are held until the last is known, so that they differ."""
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on; all are held until the last is known, so that they differ."""
     with ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

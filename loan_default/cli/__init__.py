@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from loan_default import __version__
+from loan_default.cli.backup import backup, restore
 from loan_default.cli.decisions import decision, erase
 from loan_default.cli.drift import drift_app
 from loan_default.cli.jobs import jobs_app
@@ -21,7 +22,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (train, serve, build, score, worker, promote, rollback, history, evaluate, reproduce, decision, erase):
+_MODELS = (train, serve, build, promote, rollback, history, evaluate, reproduce)
+_RECORDS = (score, worker, decision, erase, backup, restore)
+for _command in (*_MODELS, *_RECORDS):
     app.command()(_command)
 app.add_typer(schema_app, name="schema")
 app.add_typer(key_app, name="key")
