@@ -33,6 +33,7 @@ from loan_default.api.loaded import Prediction
 from loan_default.api.native import MAX_LIST, Refusal, argument, predict_in_process
 from loan_default.api.online import Online
 from loan_default.api.packing import packed_model
+from loan_default.drift_link import MonitorClient
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
@@ -95,7 +96,7 @@ class LoanDefault:
 
     def __init__(self) -> None:
         configure_logging(_settings)
-        _online.start(self.drift_monitor if _settings.drift_watched else None)
+        _online.start(MonitorClient.of(self.drift_monitor, _settings.drift_key) if _settings.drift_watched else None)
         # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer, though
         # not so rare that one takes long. A request leaves no cycles behind; computing reasons leaves a few.
         gc.collect()

@@ -38,6 +38,9 @@ class Here:
     async def report(self) -> str:
         return "<!doctype html><p>A page.</p>"
 
+    async def close(self) -> None:
+        pass
+
 
 @pytest.fixture
 def monitor(settings: Settings) -> Iterator[Monitor]:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol
 import msgspec
 from starlette.types import Receive, Scope
 
-from loan_default.api.bodies import check_headers
 from loan_default.api.bulk.arriving import Arriving, pieces
 from loan_default.api.bulk.draft import Draft, Source
 from loan_default.api.bulk.listed import rows_of
@@ -17,6 +16,7 @@ from loan_default.api.bulk.multipart import Form
 from loan_default.api.bulk.options import FILE_OPTIONS, JSON_OPTIONS, Options, options_of, query_of, written
 from loan_default.api.bulk.threads import Threads
 from loan_default.errors import BodyTooLarge, UnsupportedMediaType
+from loan_default.json_body import check_headers
 
 MAX_JSON_BYTES = 32 * 1024 * 1024
 MAX_NAMED_BYTES = 16 * 1024
