@@ -10,6 +10,7 @@ import hmac
 from typing import Final
 
 from loguru import logger
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,6 +47,8 @@ class Guard:
         else:
             try:
                 body = await self._accepted(scope, receive)
+            except ClientDisconnect:
+                return
             except LoanDefaultError as error:
                 answer = JSONResponse({"error": error.message}, error.status, dict(error.headers))
                 await answer(scope, receive, send)

@@ -14,8 +14,9 @@ from loguru import logger
 from loan_default.drift_link.client import MonitorRefused
 from loan_default.drift_link.messages import Batch, Introduction, Verdict
 from loan_default.drift_link.samples import Samples, Waiting
-from loan_default.errors import DriftUnavailable
+from loan_default.errors import DriftUnavailable, InvalidQuery
 from loan_default.metrics import DRIFT_DROPPED
+from loan_default.settings import Settings
 
 if TYPE_CHECKING:  # at run time XGBoost comes with the model
     from loan_default.model import LoanModel
@@ -27,7 +28,7 @@ _ANSWER_WITHIN_S = 2.0
 # A report is drawn when it is asked for; online calls are cut off after ten seconds.
 _REPORT_WITHIN_S = 9.0
 
-OFF = "Drift is not watched here: DRIFT_MONITOR is off, or DRIFT_SAMPLING_RATE is 0."
+_OFF = "Drift is not watched here: DRIFT_MONITOR is off, or DRIFT_SAMPLING_RATE is 0."
 _SILENT = "The drift monitor does not answer; predictions go on without it. Try again in a few seconds."
 
 _Said = TypeVar("_Said")
@@ -50,6 +51,12 @@ class MonitorCalls(Protocol):
 
     async def close(self) -> None:
         """Let go of the connections."""
+
+
+def require_drift_sampled(settings: Settings) -> None:
+    """Raises InvalidQuery where the drift monitor is told of nothing."""
+    if not settings.drift_sampled:
+        raise InvalidQuery(f"`live_drift` must be left out: {_OFF}")
 
 
 class DriftLink:
@@ -90,7 +97,7 @@ class DriftLink:
 
     def _asked(self) -> MonitorCalls:
         if self._monitor is None:
-            raise DriftUnavailable(OFF)
+            raise DriftUnavailable(_OFF)
         return self._monitor
 
     async def _send_for_ever(self, monitor: MonitorCalls) -> None:
@@ -139,7 +146,7 @@ async def hand_over(
 
 async def _hand_over(monitor: MonitorCalls, waiting: Waiting) -> None:
     served, model = waiting.sampler.served, waiting.sampler.model
-    batch = Batch.of(served.tag, waiting.features, waiting.pd)
+    batch = Batch.of(waiting.features, waiting.pd, tag=served.tag)
     await hand_over(monitor, batch, lambda: introduction(served.tag, served.version, model), _ANSWER_WITHIN_S)
 
 

@@ -69,7 +69,7 @@ class Listed:
                 await asyncio.sleep(0)
         from loan_default.bulk.order import Written
 
-        return Source(Written(kind="json"), options.reasons, _digest(file.digest, options), name=draft.source_name)
+        return Source(Written(kind="json"), options, _digest(file.digest, options), name=draft.source_name)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Uploaded:
             said = _without_json(form.fields) if self.json_fields else form.fields
             options = options_of({**query, **said})
             how = written(options, draft.schema.csv, file.head, form.file_name, form.file_type)
-        return Source(how, options.reasons, _digest(file.digest, options), name=draft.source_name)
+        return Source(how, options, _digest(file.digest, options), name=draft.source_name)
 
     def _headers(self) -> tuple[bytes, int]:
         """The content type, and the length or 0."""
@@ -128,7 +128,7 @@ class Named:
 
         head = await threads.run(first_bytes, self.uri, draft.settings)
         how = written(self.options, draft.schema.csv, head, self.uri.rpartition("/")[2], "")
-        return Source(how, self.options.reasons, _digest(self.uri, self.options), uri=self.uri)
+        return Source(how, self.options, _digest(self.uri, self.options), uri=self.uri)
 
 
 def _without_json(fields: Mapping[str, str]) -> dict[str, Any]:
