@@ -35,6 +35,7 @@ from loan_default.api.loaded import Prediction
 from loan_default.api.native import MAX_LIST, Refusal, argument, predict_in_process
 from loan_default.api.online import Online
 from loan_default.api.packing import packed_model
+from loan_default.drift_link import MonitorClient
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
@@ -63,11 +64,14 @@ else:
 class JobWorker:
     """Works on bulk jobs, in a process of its own; nobody calls it."""
 
+    if _settings.drift_sampled:
+        drift_monitor = bentoml.depends(DriftMonitor, url=_settings.drift_url)
+
     def __init__(self) -> None:
         from loan_default.jobs.worker import Worker  # with pyarrow, which online scoring does without
 
         configure_logging(_settings)
-        self._worker = Worker(_settings)
+        self._worker = Worker(_settings, self.drift_monitor.to_async.url if _settings.drift_sampled else None)
         self._worker.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
@@ -97,7 +101,7 @@ class LoanDefault:
 
     def __init__(self) -> None:
         configure_logging(_settings)
-        _online.start(self.drift_monitor if _settings.drift_watched else None)
+        _online.start(MonitorClient.of(self.drift_monitor, _settings.drift_key) if _settings.drift_watched else None)
         # What was loaded stays for good: keep it out of every later garbage collection, and make those rarer, though
         # not so rare that one takes long. A request leaves no cycles behind; computing reasons leaves a few.
         gc.collect()
@@ -113,10 +117,11 @@ class LoanDefault:
             raise ServiceUnavailable(error.message) from error
 
     @bentoml.task  # type: ignore[untyped-decorator]
-    async def score(
+    async def score(  # noqa: PLR0913, PLR0917  # BentoML makes the call's schema of them
         self,
         portfolio: Annotated[Path, Field(description="A CSV, a CSV compressed with gzip, or Parquet.")],
         reasons: Annotated[bool, Field(description="Whether each declined row gets its reasons.")] = False,
+        live_drift: Annotated[bool, Field(description="Whether a sample of its rows is watched for drift.")] = False,
         separator: Annotated[str | None, Field(description="Of a CSV; found when it is not said.")] = None,
         encoding: Annotated[str | None, Field(description="Of a CSV; found when it is not said.")] = None,
         decimal: Annotated[str | None, Field(description="The decimal mark of a CSV.")] = None,

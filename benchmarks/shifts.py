@@ -74,7 +74,7 @@ class Simulation:
     def batch(self, rows: Rows) -> Batch:
         """What an online worker would tell the monitor of them."""
         features = self.model.features.matrix(rows)
-        return Batch.of(TAG, features, self.model.pd_of_features(features))
+        return Batch.of(features, self.model.pd_of_features(features), tag=TAG)
 
     def introduction(self) -> Introduction:
         """What an online worker would tell the monitor of the model."""

@@ -1,6 +1,7 @@
 """The drift monitor: have the applicants changed since the model was trained?
 
 service      the BentoML service, in a process of its own
+guard        who may ask it, and how
 monitor      which models' samples are watched; takes samples, checks, answers
 watch        one model's samples: reference, window, alarms, trend
 window       the latest samples, in bins

@@ -2,9 +2,11 @@
 
 Workers introduce a model before its samples are taken, so the monitor needs neither models nor their store. While a new
 version is rolled out, samples of two come in: each has a watch of its own, and the verdict is about the one that
-answered most since the last check.
+answered most since the last check. A job may use a model that was promoted before: its rows enter that model's window,
+and the verdict turns to it only where nobody is answered online.
 """
 
+import math
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -21,7 +23,8 @@ from loan_default.metrics import DRIFT_SAMPLES
 from loan_default.psi import FALSE_ALARMS
 from loan_default.settings import Settings
 
-# A watch whose model has not answered for so long is over; the same model, promoted again, begins anew.
+# A watch whose model has not answered for so long is over; the same model, promoted again, begins anew. Jobs do not
+# change whom the verdict is about before the present model has not answered online for as long.
 _FORGET_AFTER_S = 3600.0
 # Models that are watched at once.
 _MOST_WATCHES = 8
@@ -42,9 +45,11 @@ class Monitor:
         self._watches: dict[str, Watch] = {}
         self._heard: dict[str, float] = {}
         self._since_check: Counter[str] = Counter()
+        self._jobs_since_check: Counter[str] = Counter()
         for path in self._folder.watches():
             self._resume(path)
         self._heard = dict.fromkeys(self._watches, now)
+        self._answered = dict(self._heard)
         self._current = max(self._watches, key=lambda tag: self._watches[tag].newest, default=None)
         publish(self._settings.model_stage, self.verdict(), now)
 
@@ -80,7 +85,11 @@ class Monitor:
             return False
         watch.take(batch, at)
         self._heard[batch.tag] = at
-        self._since_check[batch.tag] += batch.rows
+        if batch.online:
+            self._answered[batch.tag] = at
+            self._since_check[batch.tag] += batch.rows
+        else:
+            self._jobs_since_check[batch.tag] += batch.rows
         DRIFT_SAMPLES.labels(self._settings.model_stage).inc(batch.rows)
         return True
 
@@ -90,7 +99,7 @@ class Monitor:
         Args:
             at: now, Unix time.
         """
-        self._choose()
+        self._choose(at)
         for tag in [tag for tag, heard in self._heard.items() if tag != self._current and at - heard > _FORGET_AFTER_S]:
             self._forget(tag)
         watch = self.current
@@ -153,10 +162,14 @@ class Monitor:
         else:
             self._watches[watch.kept.tag] = watch
 
-    def _choose(self) -> None:
-        """Take for the present model the one that answered most since the last check."""
-        tag = max(self._since_check, key=self._since_check.__getitem__, default=self._current)
+    def _choose(self, at: float) -> None:
+        """Take for the present model the one that answered most since the last check, or that most was scored with."""
+        found = self._since_check
+        if not found and at - self._answered.get(self._current or "", -math.inf) > _FORGET_AFTER_S:
+            found = self._jobs_since_check
+        tag = max(found, key=found.__getitem__, default=self._current)
         self._since_check.clear()
+        self._jobs_since_check.clear()
         if tag != self._current:
             logger.info("Drift: the verdict is about the applicants of {} from now on", tag)
             self._current = tag
@@ -164,3 +177,4 @@ class Monitor:
     def _forget(self, tag: str) -> None:
         self._watches.pop(tag).remove()
         del self._heard[tag]
+        self._answered.pop(tag, None)

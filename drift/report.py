@@ -16,7 +16,10 @@ from drift.page import page
 PATIENCE_S = 5.0
 
 _STILL_LOADING = "Evidently is still being loaded. Ask for this page again in a few seconds."
-_NOT_INSTALLED = "Evidently is not installed here: `pip install 'loan-default[drift]'` adds its report to this page."
+_NOT_INSTALLED = (
+    "Evidently is not installed here: `pip install 'loan-default[drift]'` adds its report to this page, and so does a "
+    "monitor of its own from the Bento `loan_default_drift` (DRIFT_URL)."
+)
 _FAILED = "Evidently's report could not be drawn; the log says why."
 _NOTHING = "There is nothing to compare yet."
 

@@ -2,9 +2,9 @@
 
     bentoml serve drift.service:DriftMonitor     alone, for API servers with DRIFT_URL
 
-`service.py` starts it beside the online workers, which reach it through a socket that is no network port. Nobody else
-may call it: it asks for no key, and between BentoML's own services it reads pickle. Like `service.py`, and unlike every
-other module, this one reads the settings when it is imported.
+`service.py` starts it beside the online workers, which reach it through a socket that is no network port. Alone it has
+a port; `guard.py` says who may call it, and how. It needs no model, no store and nothing of `service.py`. Like that
+one, and unlike every other module, this one reads the settings when it is imported.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import bentoml
 from bentoml.exceptions import InvalidArgument
 from loguru import logger
 
+from drift.guard import Guard
 from drift.metrics_page import MetricsPage
 from drift.monitor import Monitor
 from drift.report import Reports
@@ -83,4 +84,5 @@ class DriftMonitor:
                 logger.exception("Unexpected error")
 
 
-DriftMonitor.add_asgi_middleware(MetricsPage)  # type: ignore[attr-defined]  # it is a Service by now
+DriftMonitor.add_asgi_middleware(Guard, settings=_settings)  # type: ignore[attr-defined]  # it is a Service by now
+DriftMonitor.add_asgi_middleware(MetricsPage)  # type: ignore[attr-defined]

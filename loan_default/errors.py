@@ -191,6 +191,7 @@ class InvalidQuery(LoanDefaultError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_query"
+    exit_code = 2
 
 
 class InvalidHeader(LoanDefaultError):

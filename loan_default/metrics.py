@@ -93,7 +93,9 @@ DECISION_WRITE_SECONDS = Histogram(
     "loan_decision_log_write_seconds", "Time to record a batch of decisions, by store.", ["store"], buckets=_SECONDS
 )
 DRIFT_SAMPLES = Counter(
-    "loan_drift_samples_total", "Samples of online predictions that the drift monitor took, by stage.", ["stage"]
+    "loan_drift_samples_total",
+    "Samples that the drift monitor took, of online predictions and of jobs that asked for it, by stage.",
+    ["stage"],
 )
 DRIFT_DROPPED = Counter(
     "loan_drift_samples_dropped_total",

@@ -17,6 +17,8 @@ from loan_default.errors import SettingsError
 Stage = Literal["production", "staging"]
 
 _OBJECT_SCHEMES = ("s3://", "gs://")
+# Of the drift monitor's key. No key of ours is longer (`security/keys.py`).
+_LEAST_KEY, _MOST_KEY = 16, 256
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -143,8 +145,21 @@ class Settings(BaseSettings):
         str | None,
         Field(description="A drift monitor that runs elsewhere, `http://HOST:PORT`. Unset: the server starts its own."),
     ] = None
+    drift_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="The drift monitor's own key, 16 characters or more: set it where DRIFT_URL is. "
+            "Unset: it asks for none."
+        ),
+    ] = None
     drift_sampling_rate: Annotated[
-        float, Field(ge=0, le=1, description="Share of the online predictions that the drift monitor is told of.")
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of the online predictions, and of the rows of jobs that ask for it, that the drift "
+            "monitor is told of.",
+        ),
     ] = 0.1
     drift_window_size: Annotated[
         int, Field(ge=100, le=1_000_000, description="Samples that are compared with the reference: the latest ones.")
@@ -196,6 +211,7 @@ class Settings(BaseSettings):
         "redis_host",
         "database_url",
         "drift_url",
+        "drift_key",
         "job_storage_url",
         "mlflow_tracking_uri",
         "bentoml_home",
@@ -241,6 +257,16 @@ class Settings(BaseSettings):
         if value is not None and not (value.startswith(("http://", "https://")) and urlsplit(value).hostname):
             raise ValueError("must be http://HOST:PORT")
         return value
+
+    @field_validator("drift_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        key = value.get_secret_value().strip()
+        if not (_LEAST_KEY <= len(key) <= _MOST_KEY and key.isascii() and key.isprintable() and " " not in key):
+            raise ValueError(f"must be {_LEAST_KEY} to {_MOST_KEY} characters of ASCII without spaces")
+        return SecretStr(key)
 
     @field_validator("job_storage_url")
     @classmethod
@@ -292,6 +318,11 @@ class Settings(BaseSettings):
     def drift_watched(self) -> bool:
         """Whether there is a drift monitor: it is on, and there is something for it to see."""
         return self.drift_monitor == "on" and (self.drift_sampling_rate > 0 or self.drift_url is not None)
+
+    @property
+    def drift_sampled(self) -> bool:
+        """Whether the drift monitor is told of anything."""
+        return self.drift_monitor == "on" and self.drift_sampling_rate > 0
 
     @cached_property
     def drift(self) -> Path:

@@ -58,10 +58,19 @@ def draft(  # noqa: PLR0913  # all that a job is made of
     )
 
 
-def hand_in(jobs: Jobs, served: Served, content: bytes, *, key_id: str = "key-1", chunk_rows: int = 500) -> str:
+def hand_in(  # noqa: PLR0913  # all that a job is made of
+    jobs: Jobs,
+    served: Served,
+    content: bytes,
+    *,
+    key_id: str = "key-1",
+    chunk_rows: int = 500,
+    live_drift: bool = False,
+) -> str:
     """Hand in a portfolio; returns the job's id."""
     job_id = jobs.new_id(key_id, None)
-    return jobs.submit(draft(jobs, served, content, job_id=job_id, key_id=key_id, chunk_rows=chunk_rows)).job_id
+    made = draft(jobs, served, content, job_id=job_id, key_id=key_id, chunk_rows=chunk_rows)
+    return jobs.submit(made.model_copy(update={"live_drift": live_drift})).job_id
 
 
 def wait_for(jobs: Jobs, job_id: str, reached: Callable[[JobView], bool], within_s: float = 60) -> JobView:

@@ -22,9 +22,9 @@ def introduction(model: LoanModel, tag: str = TAG, *, with_reference: bool = Tru
     )
 
 
-def batch(model: LoanModel, applicants: NDArray[np.float64], tag: str = TAG) -> Batch:
+def batch(model: LoanModel, applicants: NDArray[np.float64], tag: str = TAG, *, online: bool = True) -> Batch:
     """What a worker says of applicants."""
-    return Batch.of(tag, model.features.matrix(applicants), model.pd(applicants))
+    return Batch.of(model.features.matrix(applicants), model.pd(applicants), tag=tag, online=online)
 
 
 def drawn(applicants: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:

@@ -48,6 +48,7 @@ def test_the_stage_takes_any_letter_case(monkeypatch: pytest.MonkeyPatch, stage:
         "BENTOML_HOME",
         "DATABASE_URL",
         "JOB_SOURCES",
+        "DRIFT_KEY",
     ],
 )
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -114,6 +115,19 @@ def test_what_is_no_redis_is_refused_without_its_password(monkeypatch: pytest.Mo
     with pytest.raises(SettingsError, match=r"REDIS_URL: Value error, must be redis://… or ") as caught:
         read_settings()
     assert "secret" not in caught.value.message
+
+
+def test_the_drift_monitors_key_is_long_and_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFT_KEY", " hidden-for-nobody-to-see ")
+    key = read_settings().drift_key
+    assert key is not None
+    assert key.get_secret_value() == "hidden-for-nobody-to-see"
+    assert "hidden" not in repr(read_settings())
+    for wrong in ("hidden", "hidden" * 50, "hidden but in words", "hidden-ümlauts-are-none"):
+        monkeypatch.setenv("DRIFT_KEY", wrong)
+        with pytest.raises(SettingsError, match="DRIFT_KEY: Value error, must be 16 to 256 characters") as caught:
+            read_settings()
+        assert "hidden" not in caught.value.message
 
 
 def test_the_keys_file_has_a_place_of_its_own_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

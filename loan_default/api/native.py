@@ -16,7 +16,6 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loan_default.api.bodies import check_headers, read_limited
 from loan_default.api.call import Call, call_of
 from loan_default.api.envelope import Answer, json_answer, refusal
 from loan_default.api.loaded import Loaded, Prediction
@@ -24,6 +23,7 @@ from loan_default.api.online import Online
 from loan_default.api.records import record_all
 from loan_default.api.scorer import Score
 from loan_default.errors import Busy, InvalidApplicant, LoanDefaultError, MalformedBody
+from loan_default.json_body import check_headers, read_limited
 from loan_default.rate_limit import headers
 
 # Room for the longest list of the widest applicants.

@@ -13,6 +13,7 @@ from loan_default.bulk.formulas import as_text
 from loan_default.bulk.parquet_join import MAGIC, Joined
 from loan_default.bulk.part import Damaged, Part, name, read
 from loan_default.bulk.tally import Tally
+from loan_default.drift_link.messages import Rows
 from loan_default.storage import Folder
 
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
@@ -27,10 +28,12 @@ class Gathering:
 
     Attributes:
         total: the counts of the parts so far.
+        drawn: their rows for the drift monitor's live window.
     """
 
     def __init__(self, folder: Folder, of: str, results: pa.NativeFile, rejects: pa.NativeFile) -> None:
         self.total = Tally()
+        self.drawn: list[Rows] = []
         self._folder, self._of, self._results, self._rejects = folder, of, results, rejects
         self._joined = Joined()
         self._usable = True
@@ -47,6 +50,8 @@ class Gathering:
         self._results.write(self._joined.add(part.results))
         self._rejects.write(part.rejects)
         self.total += part.counted.tally
+        if part.counted.drawn is not None:
+            self.drawn.append(part.counted.drawn)
         return part.counted.tally
 
     def require_usable(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from loan_default.bulk.tally import Tally
 from loan_default.decision import Stored
+from loan_default.drift_link.messages import Rows
 from loan_default.storage import Folder, Place
 
 _END = struct.Struct("<QQQII8s")
@@ -30,11 +31,13 @@ class Counted(Stored):
         of: the job that it belongs to, by the digest of all that decides its content.
         number: of its chunk.
         tally: the counts.
+        drawn: its rows for the drift monitor's live window; left out where there are none.
     """
 
     of: str
     number: int
     tally: Tally
+    drawn: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def number(name: str) -> int | None:
 
 def pack(part: Part) -> list[bytes | memoryview]:
     """The content of a part's file, to be written one after another."""
-    counts = part.counted.model_dump_json().encode()
+    counts = part.counted.model_dump_json(exclude_none=True).encode()
     checksum = zlib.crc32(part.rejects, zlib.crc32(part.results))
     end = _END.pack(len(part.results), len(part.rejects), len(counts), zlib.crc32(counts), checksum, _MAGIC)
     return [part.results, part.rejects, counts, end]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from loan_default.bulk import part
 from loan_default.bulk.clock import CLOCK, Clock
 from loan_default.bulk.files import REJECTS, RESULTS, SUMMARY
-from loan_default.bulk.gather import Unusable, gathering, rejects_lines
+from loan_default.bulk.gather import Gathering, Unusable, gathering, rejects_lines
+from loan_default.bulk.live import Live
 from loan_default.bulk.opening import CHANGED, open_source, require_unchanged
 from loan_default.bulk.order import BulkOrder
 from loan_default.bulk.progress import Progress, Stage
@@ -47,6 +48,7 @@ class Work:
         model_version: its version in the registry, which stands in each scored row.
         threads: how many chunks are worked on at once.
         watch: what compares the rows with the training population; None leaves the summary's drift out.
+        live: what hands some of them to the drift monitor, too; None hands over nothing.
     """
 
     order: BulkOrder
@@ -56,6 +58,7 @@ class Work:
     model_version: str
     threads: int
     watch: DriftWatch | None = None
+    live: Live | None = None
 
 
 def cores() -> int:
@@ -113,8 +116,8 @@ class _Run:
         self._rows, self._rejected = summary.rows, summary.rejected
         return summary
 
-    def _score(self) -> Tally:
-        """Make the parts that are not there yet, and results and rejects of all of them; returns all counts."""
+    def _score(self) -> Gathering:
+        """Make the parts that are not there yet, and results and rejects of all of them; returns what they had."""
         work = self._work
         require_unchanged(work.source, work.order)
         source, _ = open_source(work.source, work.order.written, work.model.schema, reasons=work.order.reasons)
@@ -133,7 +136,7 @@ class _Run:
             if self._rows != work.order.rows:
                 raise BulkInputError(CHANGED)
             self._tell("writing")
-        return found.total
+        return found
 
     def _parts(self, source: Source, done: Container[int]) -> Generator[part.Part | None, None, None]:
         """The parts of all chunks in order, each when it is kept; None for what an earlier start has kept."""
@@ -154,13 +157,20 @@ class _Run:
 
     def _maker(self, source: Source) -> Callable[[Chunk], part.Part]:
         work = self._work
-        score = ScoreChunk(work.model, work.model_version, source.carried, reasons=work.order.reasons, watch=work.watch)
+        score = ScoreChunk(
+            work.model,
+            work.model_version,
+            source.carried,
+            reasons=work.order.reasons,
+            watch=work.watch,
+            drawn=None if work.live is None else work.live.drawn,
+        )
         id_header = _id_header(work, source)
 
         def make(chunk: Chunk) -> part.Part:
             checked = source.check(chunk)
-            results, tally = score(checked)
-            counted = part.Counted(of=self._of, number=chunk.number, tally=tally)
+            results, tally, drawn = score(checked)
+            counted = part.Counted(of=self._of, number=chunk.number, tally=tally, drawn=drawn)
             made = part.Part(results, memoryview(rejects_lines(checked.rejects, id_header)), counted)
             with work.folder.writing(part.name(chunk.number)) as file:
                 for content in part.pack(made):
@@ -185,13 +195,17 @@ class _Run:
                 found.add(number)
         return found
 
-    def _summarize(self, total: Tally) -> None:
+    def _summarize(self, found: Gathering) -> None:
         """Write the summary, last of all files: it is what says that the job is finished."""
-        work = self._work
+        work, total = self._work, found.total
         drift = None if work.watch is None else work.watch.drift(total.watched)
         run_id = work.model.about.run_id
         summary = summarized(total, drift, work.model_version, run_id, self._clock.seconds())
-        work.folder.write(SUMMARY, summary.model_dump_json(indent=2).encode())
+        unasked = {"live_samples"}
+        if work.live is not None:
+            summary = summary.model_copy(update={"live_samples": work.live.hand_over(found.drawn)})
+            unasked = set()
+        work.folder.write(SUMMARY, summary.model_dump_json(indent=2, exclude=unasked).encode())
 
     def _remove_parts(self) -> None:
         folder = self._work.folder

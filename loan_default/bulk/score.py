@@ -1,6 +1,6 @@
 """From a checked chunk to the rows of the results, encoded as Parquet."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from loan_default.bulk.check import Checked
 from loan_default.bulk.columns import BAND, PREDICTION, PROBABILITY, REASONS, ROW, VERSION
+from loan_default.bulk.live import Drawn
 from loan_default.bulk.tally import BANDS, DriftWatch, Tally, band_codes
+from loan_default.drift_link.messages import Rows
 from loan_default.model import LoanModel
 
 _BAND_TYPE = pa.dictionary(pa.int8(), pa.string())
@@ -18,20 +20,42 @@ _REASONS_TYPE = pa.list_(pa.string())
 _EXPLAINED_AT_ONCE = 1000
 
 
+class Scored(NamedTuple):
+    """A chunk that is scored.
+
+    Attributes:
+        results: a Parquet file of one row group.
+        tally: its counts.
+        drawn: its rows for the live window, if any.
+    """
+
+    results: memoryview
+    tally: Tally
+    drawn: Rows | None
+
+
 class ScoreChunk:
     """Scores the chunks of one job."""
 
-    def __init__(
-        self, model: LoanModel, model_version: str, carried: pa.Schema, *, reasons: bool, watch: DriftWatch | None
+    def __init__(  # noqa: PLR0913  # all that decides what is made of a chunk
+        self,
+        model: LoanModel,
+        model_version: str,
+        carried: pa.Schema,
+        *,
+        reasons: bool,
+        watch: DriftWatch | None,
+        drawn: Drawn | None = None,
     ) -> None:
-        self._model, self._version, self._reasons, self._watch = model, model_version, reasons, watch
+        self._model, self._version, self._reasons = model, model_version, reasons
+        self._watch, self._drawn = watch, drawn
         added = [(PROBABILITY, pa.float64()), (PREDICTION, pa.int8()), (BAND, _BAND_TYPE), (VERSION, _BAND_TYPE)]
         added += [(REASONS, _REASONS_TYPE)] if reasons else []
         self.schema = pa.schema([pa.field(ROW, pa.int64()), *carried, *(pa.field(*each) for each in added)])
         self._encoding = _encoding(self.schema)
 
-    def __call__(self, checked: Checked) -> tuple[memoryview, Tally]:
-        """The results of a chunk as a Parquet file of one row group, and its counts."""
+    def __call__(self, checked: Checked) -> Scored:
+        """What is made of a chunk."""
         features = self._model.features.matrix(checked.applicants)
         pd = self._model.pd_of_features(features)
         bands = band_codes(pd, self._model.decision)
@@ -47,7 +71,8 @@ class ScoreChunk:
         if self._reasons:
             columns.append(self._explained(checked.applicants, declined))
         watched = self._watch.counts(features, pd) if self._watch is not None else {}
-        return self._encoded(columns), Tally.of(checked, bands, pd, watched)
+        drawn = None if self._drawn is None else self._drawn.of(checked.numbers, features, pd)
+        return Scored(self._encoded(columns), Tally.of(checked, bands, pd, watched), drawn)
 
     def _explained(self, applicants: NDArray[np.float64], declined: NDArray[np.bool_]) -> pa.Array:
         sentences: list[list[str] | None] = [None] * len(declined)

@@ -20,6 +20,7 @@ class Summary(Stored):
             carry it.
         model_version, model_run_id: what scored them.
         seconds: of scoring.
+        live_samples: rows that the drift monitor took into its live window; left out unless the caller asked for that.
     """
 
     rows: int
@@ -36,3 +37,4 @@ class Summary(Stored):
     model_version: str
     model_run_id: str
     seconds: float
+    live_samples: int | None = None

@@ -43,6 +43,9 @@ def jobs(
 def submit(
     file: Annotated[Path, typer.Argument(help="A portfolio: .csv, .csv.gz, .parquet or .jsonl.")],
     reasons: Annotated[bool, typer.Option("--reasons", help="Give each declined row its reasons.")] = False,
+    live_drift: Annotated[
+        bool, typer.Option("--live-drift", help="Let a sample of the rows enter the drift monitor's live window.")
+    ] = False,
 ) -> None:
     """Hand in a portfolio as a job for the workers, and print its id.
 
@@ -50,11 +53,15 @@ def submit(
     """
 
     def hand_it_in(jobs: "Jobs") -> None:
+        from loan_default.drift_link.link import require_drift_sampled
         from loan_default.jobs.hand_in import hand_in
         from loan_default.served import find_served
 
-        served = find_served(read_settings(), PROJECT)
-        typer.echo(hand_in(jobs, file, served, COMMAND_LINE, reasons=reasons).job_id)
+        settings = read_settings()
+        if live_drift:
+            require_drift_sampled(settings)
+        served = find_served(settings, PROJECT)
+        typer.echo(hand_in(jobs, file, served, COMMAND_LINE, reasons=reasons, live_drift=live_drift).job_id)
 
     _with_jobs(hand_it_in)
 

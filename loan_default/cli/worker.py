@@ -33,7 +33,7 @@ def _work(settings: Settings, metrics_port: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, asked)
     if metrics_port:
         start_http_server(metrics_port)
-    running = Worker(settings)
+    running = Worker(settings, settings.drift_url)
     running.start()
     signal.sigwait(asked)
     running.stop()

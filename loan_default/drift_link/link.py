@@ -7,14 +7,19 @@ dropped and counted when that is full; a batch that was under way is dropped, be
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from loguru import logger
 
+from loan_default.drift_link.client import MonitorRefused
 from loan_default.drift_link.messages import Batch, Introduction, Verdict
 from loan_default.drift_link.samples import Samples, Waiting
-from loan_default.errors import DriftUnavailable
+from loan_default.errors import DriftUnavailable, InvalidQuery
 from loan_default.metrics import DRIFT_DROPPED
+from loan_default.settings import Settings
+
+if TYPE_CHECKING:  # at run time XGBoost comes with the model
+    from loan_default.model import LoanModel
 
 _SEND_INTERVAL_S = 1.0
 # While the monitor does not answer it is asked less and less often.
@@ -44,6 +49,15 @@ class MonitorCalls(Protocol):
     async def report(self) -> str:
         """The same as a page for people, HTML."""
 
+    async def close(self) -> None:
+        """Let go of the connections."""
+
+
+def require_drift_sampled(settings: Settings) -> None:
+    """Raises InvalidQuery where the drift monitor is told of nothing."""
+    if not settings.drift_sampled:
+        raise InvalidQuery(f"`live_drift` must be left out: {_OFF}")
+
 
 class DriftLink:
     """The link of one worker."""
@@ -66,6 +80,8 @@ class DriftLink:
             self._sending.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sending
+        if self._monitor is not None:
+            await self._monitor.close()
 
     async def verdict(self) -> Verdict:
         """The monitor's verdict.
@@ -94,7 +110,7 @@ class DriftLink:
             except Exception as problem:  # noqa: BLE001  # whatever is wrong there, predictions go on here
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
                 if not silent:
-                    logger.warning("The drift monitor does not answer ({}); samples wait", type(problem).__name__)
+                    logger.warning("The drift monitor does not answer ({}); samples wait", why(problem))
                 silent = True
             else:
                 pause = _SEND_INTERVAL_S
@@ -103,29 +119,43 @@ class DriftLink:
                 silent = False
 
 
-async def _hand_over(monitor: MonitorCalls, waiting: Waiting) -> None:
-    """Hand a batch over, or count it as dropped and raise whatever went wrong."""
-    sampler, rows = waiting.sampler, len(waiting.pd)
-    batch = Batch.of(sampler.served.tag, waiting.features, waiting.pd)
+async def hand_over(
+    monitor: MonitorCalls, batch: Batch, introduced: Callable[[], Introduction], within_s: float
+) -> int:
+    """Hand a batch over, with its model when that is not known there.
+
+    Returns:
+        How many rows were taken: all, or none when the monitor does not want them, which is counted.
+
+    Raises:
+        Exception: whatever went wrong. The rows may have arrived or not, and are counted as dropped.
+    """
     try:
-        async with asyncio.timeout(_ANSWER_WITHIN_S):
+        async with asyncio.timeout(within_s):
             known = await monitor.observe(batch)
             if not known:
-                await monitor.introduce(_introduction(waiting))
+                await monitor.introduce(introduced())
                 known = await monitor.observe(batch)
     except BaseException:
-        DRIFT_DROPPED.labels("unreachable").inc(rows)
+        DRIFT_DROPPED.labels("unreachable").inc(batch.rows)
         raise
     if not known:
-        DRIFT_DROPPED.labels("refused").inc(rows)
+        DRIFT_DROPPED.labels("refused").inc(batch.rows)
+    return batch.rows if known else 0
 
 
-def _introduction(waiting: Waiting) -> Introduction:
+async def _hand_over(monitor: MonitorCalls, waiting: Waiting) -> None:
     served, model = waiting.sampler.served, waiting.sampler.model
+    batch = Batch.of(waiting.features, waiting.pd, tag=served.tag)
+    await hand_over(monitor, batch, lambda: introduction(served.tag, served.version, model), _ANSWER_WITHIN_S)
+
+
+def introduction(tag: str, version: str, model: "LoanModel") -> Introduction:
+    """What the monitor must know of a model."""
     schema = model.schema
     return Introduction(
-        tag=served.tag,
-        version=served.version,
+        tag=tag,
+        version=version,
         features=schema.feature_names,
         nominal=[kind == "c" for kind in schema.feature_types],
         reference=model.reference,
@@ -133,11 +163,15 @@ def _introduction(waiting: Waiting) -> Introduction:
     )
 
 
+def why(problem: Exception) -> str:
+    """What went wrong between us and the monitor, for the log."""
+    return str(problem) if isinstance(problem, MonitorRefused) else type(problem).__name__
+
+
 async def _answer(ask: Callable[[], Awaitable[_Said]], within_s: float) -> _Said:
     """What the monitor says. A question changes nothing, so one that fails is asked once more.
 
-    BentoML's client closes its connections after every hundred calls, those that still wait for an answer too: a report
-    that takes seconds would be lost whenever others have much to say meanwhile.
+    A connection may be lost for many reasons, and a server that starts again closes all of them.
     """
     try:
         async with asyncio.timeout(within_s):

@@ -52,19 +52,18 @@ class Introduction(BaseModel):
     reference: Reference | None = None
 
 
-class Batch(BaseModel):
-    """Samples of one model: features, little-endian float32, row by row, and PDs, float64, as base64."""
+class Rows(BaseModel):
+    """Scored rows: features, little-endian float32, row by row, and PDs, float64, as base64."""
 
-    tag: Tag
     rows: Annotated[int, Field(ge=1, le=MOST_ROWS)]
     features: str
     pd: str
 
     @classmethod
-    def of(cls, tag: str, features: NDArray[np.float32], pd: NDArray[np.float64]) -> Self:
-        """Pack (n, number of features) and (n,), 1 ≤ n ≤ `MOST_ROWS`."""
+    def of(cls, features: NDArray[np.float32], pd: NDArray[np.float64], **more: object) -> Self:
+        """Pack (n, number of features) and (n,), 1 ≤ n ≤ `MOST_ROWS`; `more` are the fields of a batch."""
         packed = [base64.b64encode(part.tobytes()).decode() for part in (features.astype(_FEATURES), pd.astype(_PD))]
-        return cls(tag=tag, rows=len(pd), features=packed[0], pd=packed[1])
+        return cls.model_validate({"rows": len(pd), "features": packed[0], "pd": packed[1], **more})
 
     def arrays(self, columns: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Features, (n, columns), and PDs, (n,).
@@ -80,6 +79,18 @@ class Batch(BaseModel):
         if len(pd) != self.rows or len(features) != self.rows * columns:
             raise ValueError(f"a batch of {self.rows} rows has {columns} features and a PD for each")
         return features.reshape(self.rows, columns), pd
+
+
+class Batch(Rows):
+    """Samples of one model.
+
+    Attributes:
+        tag: of the model.
+        online: whether it answered them online; False for rows of a job.
+    """
+
+    tag: Tag
+    online: bool = True
 
 
 class ColumnDrift(BaseModel):

@@ -18,7 +18,9 @@ from loan_default.served import Served
 _BLOCK_BYTES: Final = 1 << 20
 
 
-def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: bool = False) -> JobView:
+def hand_in(  # noqa: PLR0913  # what may be said of a job
+    jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: bool = False, live_drift: bool = False
+) -> JobView:
     """Copy a portfolio, and the model that is to score it, into a folder of its own, and make a job of them.
 
     Whoever may do this on the machine is held to no number of rows or jobs.
@@ -48,6 +50,7 @@ def hand_in(jobs: Jobs, path: Path, served: Served, key_id: str, *, reasons: boo
             model_tag=served.tag,
             model_version=served.version,
             request_digest=digest.hexdigest(),
+            live_drift=live_drift,
         )
         return jobs.submit(job)
     except BaseException:

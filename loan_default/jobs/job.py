@@ -26,6 +26,7 @@ class Job(Stored):
         source_uri: where it stands instead.
         model_tag, model_version: what scores it; its files are the job's own copy, under `model/`.
         request_digest: sha256 of what was sent, by which a repeated Idempotency-Key with another body is noticed.
+        live_drift: whether a sample of its rows enters the drift monitor's live window.
     """
 
     job_id: str
@@ -38,6 +39,11 @@ class Job(Stored):
     model_tag: str
     model_version: str
     request_digest: str
+    live_drift: bool = False
+
+    def kept(self) -> bytes:
+        """What is kept. Without what was not asked for: workers of an earlier version read it, too."""
+        return self.model_dump_json(exclude=set() if self.live_drift else {"live_drift"}).encode()
 
     @property
     def folder_name(self) -> str:

@@ -95,7 +95,7 @@ class Jobs:
             "attributes": _standing(job).model_dump(mode="json"),
         }
         with reachable():
-            self._files.folder(job.folder_name).write(_JOB_FILE, job.model_dump_json().encode())
+            self._files.folder(job.folder_name).write(_JOB_FILE, job.kept())
             self._database.client().enqueue(options, job.folder_name)
         JOBS_SUBMITTED.inc()
         return self._require_view(job.job_id)

@@ -15,6 +15,7 @@ from loan_default.errors import JobFilesMissing, JobUnreadable, LoanDefaultError
 from loan_default.jobs.attendant import Attendant
 from loan_default.jobs.files import JobFiles
 from loan_default.jobs.job import Job
+from loan_default.jobs.live_drift import Connect, live_of
 from loan_default.jobs.model_copy import load_kept_model
 from loan_default.metrics import JOB_SECONDS, JOBS_FINISHED
 from loan_default.settings import Settings
@@ -41,8 +42,16 @@ class Scoring:
         job_id: of the one that runs; None while there is none.
     """
 
-    def __init__(self, settings: Settings, client: "DBOSClient", executor_id: str, stopping: Event) -> None:
+    def __init__(  # what a worker gives it
+        self,
+        settings: Settings,
+        client: "DBOSClient",
+        executor_id: str,
+        stopping: Event,
+        monitor: Connect | None = None,
+    ) -> None:
         self._settings = settings
+        self._monitor = monitor
         self._files = JobFiles(settings)
         self._client = client
         self._executor_id = executor_id
@@ -132,6 +141,7 @@ class Scoring:
             model_version=job.model_version,
             threads=threads,
             watch=model.population_watch(self._settings.drift_psi_threshold),
+            live=live_of(job, model, folder, self._settings, self._monitor),
         )
         return job, work
 

@@ -20,6 +20,7 @@ from loan_default.jobs.adoption import Lost, adopt, put_back
 from loan_default.jobs.database import APPLICATION, JOB_FORMAT, QUEUE, SCHEMA, WORKFLOW, JobDatabase, reachable
 from loan_default.jobs.files import JobFiles
 from loan_default.jobs.housekeeping import expire, remove_strays, tell_queue
+from loan_default.jobs.live_drift import connecting
 from loan_default.jobs.liveness import FileLocks, Liveness, SessionLocks
 from loan_default.jobs.scoring import Scoring
 from loan_default.settings import Settings
@@ -35,8 +36,10 @@ _GRACE_S: Final = 5.0
 class Worker:
     """One worker of this process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, monitor: str | None = None) -> None:
+        """`monitor`: the address of the drift monitor, as `MonitorClient` takes it; None where there is none."""
         self._settings = settings
+        self._monitor = connecting(settings, monitor)
         self.executor_id = uuid.uuid4().hex
         self._database = JobDatabase(settings)
         self._stopping = Event()
@@ -90,7 +93,7 @@ class Worker:
         liveness = self._liveness or self._locks()
         self._liveness = liveness
         liveness.hold()
-        scoring = Scoring(self._settings, client, self.executor_id, self._stopping)
+        scoring = Scoring(self._settings, client, self.executor_id, self._stopping, self._monitor)
         DBOS.destroy(destroy_registry=True)  # of an attempt that failed
         config: DBOSConfig = {
             "name": APPLICATION,

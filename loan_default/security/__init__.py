@@ -6,7 +6,7 @@
 
 from loan_default.security.caller import CALLER, SCOPES, Caller, KeyScope, require_scope
 from loan_default.security.keys import KeyRing, Keys, load_keys
-from loan_default.security.middleware import OPEN_PATHS, KeyRequired
+from loan_default.security.middleware import OPEN_PATHS, KeyRequired, key_of
 
 __all__ = [
     "CALLER",
@@ -17,6 +17,7 @@ __all__ = [
     "KeyRing",
     "KeyScope",
     "Keys",
+    "key_of",
     "load_keys",
     "require_scope",
 ]

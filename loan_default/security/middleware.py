@@ -59,7 +59,7 @@ class KeyRequired:
         if scope["type"] == "http":
             path = scope["path"]
             if path not in self._open:
-                key = _key_of(scope)
+                key = key_of(scope)
                 caller = self._keys().find(key)
                 client = scope.get("client")
                 address = client[0] if client else ""
@@ -96,7 +96,7 @@ def _missing_scope(needed: KeyScope) -> LoanDefaultError:
     return MissingScope(needed)
 
 
-def _key_of(scope: Scope) -> bytes:
+def key_of(scope: Scope) -> bytes:
     """The key that was sent; empty when there is none."""
     bearer = b""
     for name, value in scope["headers"]:

@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 from face import KEY, Face
+from monitors import Here
 from samples import TAG, batch, introduction, richer
 
 from drift.monitor import Monitor
-from loan_default.drift_link.messages import Batch, Introduction, Verdict
+from loan_default.drift_link.messages import Verdict
 from loan_default.model import LoanModel
 from loan_default.security.keys_file import add_key
 from loan_default.served import Served
@@ -18,25 +19,6 @@ from loan_default.settings import Settings
 from loan_default.training.data import Dataset
 
 CALLS = ["/api/v1/drift", "/api/v1/drift/report"]
-
-
-class Here:
-    """The monitor in this process."""
-
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
-
-    async def observe(self, batch: Batch) -> bool:
-        return self._monitor.take(batch, 0.0)
-
-    async def introduce(self, model: Introduction) -> None:
-        self._monitor.introduce(model, 0.0)
-
-    async def verdict(self) -> Verdict:
-        return self._monitor.verdict()
-
-    async def report(self) -> str:
-        return "<!doctype html><p>A page.</p>"
 
 
 @pytest.fixture

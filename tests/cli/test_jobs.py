@@ -56,6 +56,18 @@ def test_a_portfolio_is_handed_in_followed_and_fetched(file: Path, tmp_path: Pat
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_job_asks_for_the_live_window_where_there_is_one(
+    file: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = cli("jobs", "submit", file, "--live-drift")
+    assert done.exit_code == 0, done.output
+    kept = settings.jobs / "files" / done.stdout.strip() / "job.json"
+    assert json.loads(kept.read_text())["live_drift"] is True
+    monkeypatch.setenv("DRIFT_MONITOR", "off")
+    refused = cli("jobs", "submit", file, "--live-drift")
+    assert (refused.exit_code, "DRIFT_MONITOR is off" in refused.stderr) == (2, True)
+
+
 def test_jobs_are_listed_for_people_and_for_machines(file: Path) -> None:
     jobs = [submitted(file), submitted(file)]
     assert [line.split()[0] for line in cli("jobs").stdout.splitlines()] == jobs[::-1]

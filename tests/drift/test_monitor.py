@@ -92,6 +92,36 @@ def test_while_two_versions_answer_the_verdict_is_about_the_one_that_answers_mos
     assert (monitor.verdict().model_tag, monitor.verdict().window.samples) == (OTHER, 400)
 
 
+def test_a_job_with_an_earlier_version_enters_its_window_and_leaves_the_verdict_alone(
+    monitor: Monitor, loan_model: LoanModel, dataset: Dataset
+) -> None:
+    monitor.take(batch(loan_model, dataset.applicants[:300]), 1.0)
+    monitor.introduce(introduction(loan_model, OTHER), 2.0)
+    for at in (2.0, 3_500.0):
+        monitor.take(batch(loan_model, richer(dataset.applicants[:1_000]), OTHER, online=False), at)
+        monitor.check(at + 1)
+        assert (monitor.verdict().model_tag, monitor.verdict().status) == (TAG, "quiet")
+    monitor.take(batch(loan_model, richer(dataset.applicants[:1_000]), OTHER, online=False), 3_602.0)
+    monitor.check(3_603.0)  # nobody was answered for an hour
+    assert (monitor.verdict().model_tag, monitor.verdict().status) == (OTHER, "drift")
+    monitor.introduce(introduction(loan_model), 3_604.0)
+    monitor.take(batch(loan_model, dataset.applicants[:1]), 3_604.0)
+    monitor.check(3_605.0)
+    assert monitor.verdict().model_tag == TAG
+
+
+def test_a_lender_who_only_has_jobs_is_told_of_their_applicants(
+    monitor: Monitor, loan_model: LoanModel, dataset: Dataset
+) -> None:
+    monitor.take(batch(loan_model, dataset.applicants[:1_000], online=False), 1.0)
+    monitor.check(2.0)
+    assert (monitor.verdict().model_tag, monitor.verdict().status) == (TAG, "quiet")
+    monitor.introduce(introduction(loan_model, OTHER), 3.0)
+    monitor.take(batch(loan_model, richer(dataset.applicants[:1_000]), OTHER, online=False), 3.0)
+    monitor.check(4.0)
+    assert (monitor.verdict().model_tag, monitor.verdict().status) == (OTHER, "drift")
+
+
 def test_a_version_that_is_silent_for_an_hour_is_forgotten(
     monitor: Monitor, settings: Settings, loan_model: LoanModel, dataset: Dataset
 ) -> None:
@@ -240,7 +270,7 @@ def test_missing_and_unseen_values_are_bins_too(monitor: Monitor, loan_model: Lo
     features = loan_model.features.matrix(rows)
     features[:100, 2] = np.nan
     features[:, 0] = np.where(np.arange(1_000) < 100, 7.0, features[:, 0])
-    monitor.take(Batch.of(TAG, features, loan_model.pd(rows)), 1.0)
+    monitor.take(Batch.of(features, loan_model.pd(rows), tag=TAG), 1.0)
     monitor.check(2.0)
     columns = monitor.verdict().columns
     assert columns["employed"].drifted
@@ -251,7 +281,7 @@ def test_no_value_of_an_applicant_is_kept_with_a_window(
     monitor: Monitor, settings: Settings, loan_model: LoanModel
 ) -> None:
     [lonely] = loan_model.features.matrix(np.array([[1.0, 12_345.67, 543_210.98]]))
-    monitor.take(Batch.of(TAG, np.array([lonely]), np.array([0.123456789])), 1.0)
+    monitor.take(Batch.of(np.array([lonely]), np.array([0.123456789]), tag=TAG), 1.0)
     monitor.check(2.0)
     monitor.close()
     kept = b"".join(path.read_bytes() for path in Path(settings.drift).rglob("*") if path.is_file())

@@ -3,6 +3,7 @@
 import asyncio
 import html
 import re
+import sys
 
 import pytest
 from samples import batch, drawn
@@ -47,6 +48,19 @@ def test_who_does_not_wait_gets_the_page_without_it_and_later_with_it(comparison
     assert "Ask for this page again" in first
     assert "At a glance" in first
     assert "Drift in column" in frame(second)
+
+
+def test_without_evidently_the_page_is_there_and_says_where_it_is(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "drift.evidently_report", raising=False)
+    for missing in ("evidently", "pandas"):  # as in the Bento, which has neither
+        monkeypatch.setitem(sys.modules, missing, None)
+    page = report_page(comparison)
+    assert "Evidently is not installed here" in page
+    assert "loan_default_drift" in page
+    assert "At a glance" in page
+    assert not frame(page)
 
 
 def test_without_samples_there_is_a_page_without_it(settings: Settings) -> None:

@@ -44,6 +44,9 @@ class Answering:
         await self._behave()
         return "<p>"
 
+    async def close(self) -> None:
+        pass
+
     async def _behave(self) -> None:
         if self.fails:
             raise ConnectionError
@@ -123,7 +126,7 @@ def test_a_monitor_in_trouble_is_left_alone_and_found_again(  # noqa: PLR0913, P
 
 
 def test_a_question_that_fails_once_is_answered(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when BentoML's client closes its connections while one of them waits for an answer."""
+    """As when a connection is lost while it waits for an answer."""
     asked = []
 
     async def lost_once() -> str:

@@ -12,7 +12,7 @@ from loan_default.model import LoanModel
 def test_numbers_arrive_to_the_last_bit_missing_ones_too() -> None:
     features = np.array([[np.nan, 1e-40, -np.inf], [0.1, np.inf, -0.0]], dtype=np.float32)
     pd = np.array([0.1, 5e-324])
-    arrived = Batch.model_validate_json(Batch.of("a:1-b", features, pd).model_dump_json()).arrays(3)
+    arrived = Batch.model_validate_json(Batch.of(features, pd, tag="a:1-b").model_dump_json()).arrays(3)
     assert [part.tobytes() for part in arrived] == [features.tobytes(), pd.tobytes()]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from installation import KEY, ROOT, Installation, Server, serving
+from hostile import PICKLES, pickle_that_leaves
+from installation import KEY, ROOT, Installation, Server, environment, serving
 from load import Question, constant_load
 
 pytestmark = pytest.mark.e2e
@@ -46,6 +48,26 @@ def watched(installation: Installation, tmp_path: Path) -> Iterator[Server]:
     copied = installation.copy(tmp_path / "state")
     with serving(SERVE, {**copied.environment, **SAMPLED}, ROOT, tmp_path / "log") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def watched_by_many(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same for tests that feed it nothing."""
+    folder = tmp_path_factory.mktemp("watched")
+    copied = installation.copy(folder / "state")
+    with serving(SERVE, {**copied.environment, **SAMPLED}, ROOT, folder / "log") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A monitor from a folder with its code and nothing else: no `service.py`, no data, no model, no store."""
+    folder = tmp_path_factory.mktemp("alone")
+    for package in ("drift", "loan_default"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    variables = {**environment(folder / "state"), "PYTHONPATH": ""}
+    with serving(["bentoml", "serve", "drift.service:DriftMonitor"], variables, folder, folder / "log") as monitor:
+        yield monitor
 
 
 def score(server: Server, applicants: list[Applicant]) -> None:
@@ -185,10 +207,65 @@ def test_several_servers_may_share_a_monitor_that_stands_alone(
             found = wait_for(server, "drift", 1_000)
             assert found["reference"]["kind"] == "training"
         assert monitor.metrics()['loan_model_drift_detected{stage="production"}'] == 1
-        unpickled = httpx.post(
-            monitor.url + "/verdict", content=b"x", headers={"Content-Type": "application/vnd.bentoml+pickle"}
-        )
-        assert unpickled.status_code == 415
+
+
+def test_a_monitor_with_a_key_answers_those_who_have_it(
+    installation: Installation, applicants: list[Applicant], tmp_path: Path
+) -> None:
+    copied = installation.copy(tmp_path / "state")
+    secret = {**SAMPLED, "DRIFT_KEY": "a-secret-of-the-monitor"}
+    alone = {**copied.environment, **secret, "BENTOML_HOME": str(tmp_path / "home")}
+    with serving(["bentoml", "serve", "drift.service:DriftMonitor"], alone, ROOT, tmp_path / "log") as monitor:
+        asked = {**copied.environment, **SAMPLED, "DRIFT_URL": monitor.url}
+        with serving(SERVE, {**asked, "DRIFT_KEY": secret["DRIFT_KEY"]}, ROOT, tmp_path / "log-1") as server:
+            score(server, richer(applicants[:1_000]))
+            wait_for(server, "drift", 1_000)
+        with serving(SERVE, {**asked, "DRIFT_KEY": "another-secret-of-somebody"}, ROOT, tmp_path / "log-2") as server:
+            score(server, applicants[:1_000])
+            assert verdict(server)["status"] == "drift_unavailable"
+            end = time.monotonic() + 10
+            while not server.logged("is DRIFT_KEY the same for both?"):
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        assert monitor.metrics()['loan_drift_samples_total{stage="production"}'] == 1_000
+        assert secret["DRIFT_KEY"] not in monitor.log.read_text()
+
+
+@pytest.mark.parametrize("types", PICKLES)
+def test_no_pickle_runs_in_the_monitor_by_its_socket(watched_by_many: Server, types: list[str], tmp_path: Path) -> None:
+    [monitor] = watched_by_many.drift_monitors()
+    answered = 0
+    # Its own, and that of the job worker, which BentoML's processes inherit.
+    for path in {str(c.laddr) for c in monitor.net_connections("unix") if "bentoml-uds" in str(c.laddr)}:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://beside", timeout=5) as client:
+            answered += client.post("/verdict", json={}).status_code == 200
+            nothing_runs(client, types, tmp_path / "ran")
+    assert answered == 1
+
+
+@pytest.mark.parametrize("types", PICKLES)
+def test_no_pickle_runs_in_a_monitor_that_stands_alone(alone: Server, types: list[str], tmp_path: Path) -> None:
+    with httpx.Client(base_url=alone.url, timeout=5) as client:
+        nothing_runs(client, types, tmp_path / "ran")
+
+
+def nothing_runs(client: httpx.Client, types: list[str], mark: Path) -> None:
+    content = pickle_that_leaves(mark)
+    for call in ("observe", "introduce", "verdict", "report"):
+        headers = [("Content-Type", each) for each in types]
+        for more in ([], [("buffer-lengths", str(len(content)))]):
+            client.post(f"/{call}", content=content, headers=[*headers, *more])
+            assert not mark.exists(), call
+
+
+def test_a_monitor_needs_nothing_beside_its_own_two_packages(alone: Server) -> None:
+    for path in ("/livez", "/readyz", "/healthz"):
+        assert httpx.get(alone.url + path, timeout=5).status_code == 200
+    assert "loan_drift_window_samples" in httpx.get(alone.url + "/metrics", timeout=5).text
+    answer = httpx.post(alone.url + "/verdict", json={}, timeout=5)
+    assert answer.json()["status"] == "waiting"
+    for path in ("/", "/schema.json", "/docs.json", "/static_content/index.html"):  # BentoML's own
+        assert httpx.get(alone.url + path, timeout=5).status_code == 404
 
 
 def test_without_a_monitor_there_is_no_process_and_the_call_says_why(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loan_default.api.bulk.options import Options
 from loan_default.api.loaded import Loaded
 from loan_default.schema import Schema
 from loan_default.security.caller import Caller
@@ -56,7 +57,7 @@ class Source:
     """
 
     written: "Written"
-    reasons: bool
+    options: Options
     digest: str
     name: str | None = None
     uri: str | None = None

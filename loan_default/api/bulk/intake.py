@@ -16,6 +16,7 @@ from loan_default.api.bulk.draft import Draft, Source
 from loan_default.api.bulk.portfolios import Portfolio
 from loan_default.api.call import is_safe_name
 from loan_default.api.online import Online
+from loan_default.drift_link.link import require_drift_sampled
 from loan_default.errors import InvalidHeader, JobConflict, NoSuchJob
 from loan_default.security.caller import require_scope
 
@@ -49,6 +50,7 @@ class Intake:
         Raises:
             MissingScope, ModelUnavailable, InvalidHeader, Busy, TooManyJobs: nothing can be taken from this caller now.
             JobConflict: the Idempotency-Key stands for something else.
+            InvalidQuery: it asks for what is off here.
             BulkInputError: it cannot be scored; and what else `portfolio` raises.
             JobsUnavailable: it cannot be kept.
         """
@@ -60,6 +62,8 @@ class Intake:
                 async with self._draft(job_id, scope, shared=key is not None) as draft:
                     with translated():
                         source = await portfolio.keep(draft, self._access.disk)
+                    if source.options.live_drift:
+                        require_drift_sampled(self._online.settings)
                     return await (self._submit(draft, source) if draft.before is None else self._again(draft, source))
 
     @contextmanager
@@ -138,7 +142,7 @@ def _inspect(draft: Draft, source: Source) -> "Inspected":
             source.written,
             most_rows=draft.settings.job_max_rows,
             most_bytes=_MOST_UNPACKED * draft.settings.job_max_upload_bytes,
-            reasons=source.reasons,
+            reasons=source.options.reasons,
         )
 
 
@@ -163,4 +167,5 @@ def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
         model_tag=draft.loaded.served.tag,
         model_version=draft.loaded.served.version,
         request_digest=source.digest,
+        live_drift=source.options.live_drift,
     )

@@ -1,4 +1,4 @@
-"""How a portfolio is written: what the caller says of it, and what its first bytes say; and whether to give reasons."""
+"""How a portfolio is written: what the caller says of it, and what its first bytes say; what to make of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ _PARQUET_TYPES = {"application/vnd.apache.parquet", "application/x-parquet", "ap
 
 _FLAGS = {"true": True, "false": False}
 _FORMAT = ("separator", "encoding", "decimal")
-JSON_OPTIONS = ("reasons",)
-FILE_OPTIONS = ("reasons", *_FORMAT)
+JSON_OPTIONS = ("reasons", "live_drift")
+FILE_OPTIONS = (*JSON_OPTIONS, *_FORMAT)
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,17 @@ class Options:
     Attributes:
         reasons: whether each declined row gets its reasons.
         csv: what is said of a CSV; what is not said is as declared.
+        live_drift: whether a sample of the rows enters the drift monitor's live window.
     """
 
     reasons: bool
     csv: Mapping[str, str]
+    live_drift: bool = False
 
     def digested(self) -> bytes:
-        """The same options make the same bytes."""
-        return msgspec.json.encode({"reasons": self.reasons, "csv": self.csv}, order="sorted")
+        """The same options make the same bytes; those of an earlier version made the same without `live_drift`."""
+        live = {"live_drift": True} if self.live_drift else {}
+        return msgspec.json.encode({"reasons": self.reasons, "csv": self.csv, **live}, order="sorted")
 
 
 def options_of(given: Mapping[str, Any]) -> Options:
@@ -51,14 +54,18 @@ def options_of(given: Mapping[str, Any]) -> Options:
     unknown = set(given) - set(FILE_OPTIONS)
     if unknown:
         raise InvalidQuery(f"`{min(unknown)[:64]}` is not known; there are {', '.join(FILE_OPTIONS)}.")
-    reasons = given.get("reasons", False)
-    if not isinstance(reasons, bool):
-        if not isinstance(reasons, str) or reasons not in _FLAGS:
-            raise InvalidQuery("`reasons` must be `true` or `false`.")
-        reasons = _FLAGS[reasons]
     said = {name: given[name] for name in _FORMAT if given.get(name) is not None}
     _csv(CsvFormat(), said)
-    return Options(reasons, said)
+    return Options(_flag(given, "reasons"), said, _flag(given, "live_drift"))
+
+
+def _flag(given: Mapping[str, Any], name: str) -> bool:
+    value = given.get(name, False)
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value not in _FLAGS:
+        raise InvalidQuery(f"`{name}` must be `true` or `false`.")
+    return _FLAGS[value]
 
 
 def query_of(raw: bytes, known: tuple[str, ...]) -> dict[str, str]:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol
 import msgspec
 from starlette.types import Receive, Scope
 
-from loan_default.api.bodies import check_headers
 from loan_default.api.bulk.arriving import Arriving, pieces
 from loan_default.api.bulk.draft import SOURCE_NAME, Draft, Source
 from loan_default.api.bulk.listed import rows_of
@@ -17,6 +16,7 @@ from loan_default.api.bulk.multipart import Form
 from loan_default.api.bulk.options import FILE_OPTIONS, JSON_OPTIONS, Options, options_of, query_of, written
 from loan_default.api.bulk.threads import Threads
 from loan_default.errors import BodyTooLarge, UnsupportedMediaType
+from loan_default.json_body import check_headers
 
 MAX_JSON_BYTES = 32 * 1024 * 1024
 MAX_NAMED_BYTES = 16 * 1024
@@ -69,7 +69,7 @@ class Listed:
                 await asyncio.sleep(0)
         from loan_default.bulk.order import Written
 
-        return Source(Written(kind="json"), options.reasons, _digest(file.digest, options), name=SOURCE_NAME)
+        return Source(Written(kind="json"), options, _digest(file.digest, options), name=SOURCE_NAME)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Uploaded:
             said = _without_json(form.fields) if self.json_fields else form.fields
             options = options_of({**query, **said})
             how = written(options, draft.schema.csv, file.head, form.file_name, form.file_type)
-        return Source(how, options.reasons, _digest(file.digest, options), name=SOURCE_NAME)
+        return Source(how, options, _digest(file.digest, options), name=SOURCE_NAME)
 
     def _headers(self) -> tuple[bytes, int]:
         """The content type, and the length or 0."""
@@ -128,7 +128,7 @@ class Named:
 
         head = await threads.run(first_bytes, self.uri, draft.settings)
         how = written(self.options, draft.schema.csv, head, self.uri.rpartition("/")[2], "")
-        return Source(how, self.options.reasons, _digest(self.uri, self.options), uri=self.uri)
+        return Source(how, self.options, _digest(self.uri, self.options), uri=self.uri)
 
 
 def _without_json(fields: Mapping[str, str]) -> dict[str, Any]:

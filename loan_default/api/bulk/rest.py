@@ -7,7 +7,6 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from loan_default.api.bodies import check_headers
 from loan_default.api.bulk.files import MEDIA_TYPES, Files
 from loan_default.api.bulk.intake import Accepted, Intake
 from loan_default.api.bulk.options import FILE_OPTIONS, options_of, query_of
@@ -24,6 +23,7 @@ from loan_default.api.bulk.shown import job_fields
 from loan_default.api.envelope import json_answer, refusal, success
 from loan_default.api.online import Online
 from loan_default.errors import InvalidQuery, JobConflict, LoanDefaultError, MalformedBody, NoSuchCall
+from loan_default.json_body import check_headers
 from loan_default.security.caller import CALLER, Caller
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loan_default.api.bulk.files import Files
 from loan_default.api.bulk.intake import Intake
-from loan_default.api.bulk.options import query_of
+from loan_default.api.bulk.options import JSON_OPTIONS, query_of
 from loan_default.api.bulk.portfolios import Listed, Portfolio, Uploaded, is_json
 from loan_default.api.bulk.routes import TASK_CALLS, TASK_PATH
 from loan_default.api.bulk.shown import task_fields
@@ -63,7 +63,7 @@ class TaskFace:
         """A file in a form, as BentoML's client sends it, or a list in JSON, becomes a job."""
         portfolio: Portfolio
         if is_json(scope):
-            portfolio = Listed(scope, receive, "applications", in_query=(), in_body=("reasons",))
+            portfolio = Listed(scope, receive, "applications", in_query=(), in_body=JSON_OPTIONS)
         else:
             portfolio = Uploaded(scope, receive, "portfolio", self._most_bytes, json_fields=True)
         accepted = await self._intake.accept(scope, portfolio)

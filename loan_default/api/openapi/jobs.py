@@ -15,6 +15,12 @@ _IDEMPOTENCY_KEY: Node = {
 }
 _HANDED_IN = [_IDEMPOTENCY_KEY, REQUEST_ID]
 _REASONS: Node = {"type": "boolean", "default": False, "description": "Whether each declined row gets its reasons."}
+_LIVE_DRIFT: Node = {
+    "type": "boolean",
+    "default": False,
+    "description": "Whether a sample of the rows enters the drift monitor's live window.",
+}
+_OPTIONS: Node = {"reasons": _REASONS, "live_drift": _LIVE_DRIFT}
 _FORMAT: Node = {
     "separator": {"enum": [",", ";", "|", "\t"], "description": "Of a CSV; found when it is not said."},
     "encoding": {"type": "string", "description": "Of a CSV, such as utf-8 or cp1252; found when it is not said."},
@@ -37,8 +43,8 @@ def batch_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
     job = shapes.named("BatchJob")
     taken = {"202": answer(202, "The job: what was accepted is finished, whatever happens.", job)}
     shown = {"200": answer(200, "The job.", job)}
-    fields = {"file": {"type": "string", "format": "binary"}, "reasons": _REASONS, **_FORMAT}
-    named = {"uri": {"type": "string"}, "reasons": _REASONS, **_FORMAT}
+    fields = {"file": {"type": "string", "format": "binary"}, **_OPTIONS, **_FORMAT}
+    named = {"uri": {"type": "string"}, **_OPTIONS, **_FORMAT}
     file = _object(named, "uri")
     limit = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
     form = _parameter("format", {"enum": ["json", "csv", "parquet"], "default": "json"})
@@ -49,7 +55,7 @@ def batch_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
             "batch",
             f"Score a list of 1 to {MOST_LISTED:,} applicants",
             taken,
-            [_parameter("reasons", _REASONS), *_HANDED_IN],
+            [*(_parameter(name, schema) for name, schema in _OPTIONS.items()), *_HANDED_IN],
             body(
                 _object({"predictions": _list(shapes)}, "predictions"),
                 "The declaration's example, alone in a list",
@@ -112,9 +118,9 @@ def batch_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
 def task_calls(shapes: Shapes, example: Mapping[str, object]) -> Calls:
     """The verbs of BentoML's task."""
     task = {"200": answer(200, "The task.", shapes.named("Task"))}
-    fields = {"portfolio": {"type": "string", "format": "binary"}, "reasons": _REASONS, **_FORMAT}
+    fields = {"portfolio": {"type": "string", "format": "binary"}, **_OPTIONS, **_FORMAT}
     listed = body(
-        _object({"applications": _list(shapes), "reasons": _REASONS}, "applications"),
+        _object({"applications": _list(shapes), **_OPTIONS}, "applications"),
         "The declaration's example, alone in a list",
         {"applications": [example]},
     )

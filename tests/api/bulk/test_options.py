@@ -13,6 +13,7 @@ DECLARED = CsvFormat(separator=";", decimal=",")
 def test_options_are_words_or_json() -> None:
     assert options_of({"reasons": "true", "separator": "|"}) == Options(reasons=True, csv={"separator": "|"})
     assert options_of({"reasons": False, "encoding": None}) == PLAIN
+    assert options_of({"live_drift": "true"}) == Options(reasons=False, csv={}, live_drift=True)
 
 
 @pytest.mark.parametrize(
@@ -20,12 +21,13 @@ def test_options_are_words_or_json() -> None:
     [
         ({"reasons": "yes"}, "`reasons` must be `true` or `false`"),
         ({"reasons": 1}, "`reasons` must be `true` or `false`"),
+        ({"live_drift": "on"}, "`live_drift` must be `true` or `false`"),
         ({"separator": "::"}, "separator must be one of"),
         ({"separator": 5}, "separator must be one of"),
         ({"encoding": "martian"}, "encoding must be the name of an encoding"),
         ({"decimal": "'"}, "decimal must be `.` or `,`"),
         ({"decimal": ","}, "separator and decimal must differ: name both"),
-        ({"sep": ";"}, "`sep` is not known; there are reasons, separator, encoding, decimal"),
+        ({"sep": ";"}, "`sep` is not known; there are reasons, live_drift, separator, encoding, decimal"),
     ],
 )
 def test_a_wrong_option_is_named_with_what_is_right(given: dict[str, object], complaint: str) -> None:
@@ -90,3 +92,5 @@ def test_what_is_not_said_of_a_csv_is_as_declared() -> None:
 def test_other_options_have_another_digest() -> None:
     assert PLAIN.digested() != Options(reasons=True, csv={}).digested()
     assert PLAIN.digested() != Options(reasons=False, csv={"separator": ";"}).digested()
+    assert PLAIN.digested() != Options(reasons=False, csv={}, live_drift=True).digested()
+    assert PLAIN.digested() == b'{"csv":{},"reasons":false}'  # as in versions that had no `live_drift`

@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 from face import Face
-from handed_in import APPLICANT, BATCH, FILE, csv, form, gz, key, listed, parquet
+from handed_in import APPLICANT, BATCH, FILE, csv, form, gz, key, listed, parquet, write_keys
 from starlette.types import Message
 
 from loan_default.api.bulk.access import JobAccess
 from loan_default.api.bulk.portfolios import Listed
 from loan_default.errors import Busy
 from loan_default.security.caller import Caller
+from loan_default.served import Served
 from loan_default.settings import Settings
 
 
@@ -81,6 +82,42 @@ def test_options_stand_in_the_form_or_in_the_query(face: Face, job_files: Path) 
     for job_id in ids:
         order = json.loads((job_files / job_id / "job.json").read_text())["inspected"]["order"]
         assert (order["reasons"], order["written"]["csv"]["separator"]) == (True, ";")
+
+
+def test_a_sample_enters_the_live_window_only_if_asked(face: Face, job_files: Path) -> None:
+    body = listed([APPLICANT])
+    (job_files.parent.parent.parent / "lake" / "p.csv").write_bytes(csv(3))
+    named = {"uri": str(job_files.parent.parent.parent / "lake" / "p.csv"), "live_drift": True}
+    answers = [
+        face.call("POST", f"{BATCH}?live_drift=true", json=body, headers=key("analyst")),
+        send(face, csv(3), data={"live_drift": "true"}),
+        send(face, csv(3), path=f"{FILE}?live_drift=true"),
+        face.call("POST", FILE, json=named, headers=key("analyst")),
+        send(face, csv(3), data={"live_drift": "false"}),
+        face.call("POST", BATCH, json=body, headers=key("analyst")),
+    ]
+    kept = [json.loads((job_files / answer.json()["job_id"] / "job.json").read_text()) for answer in answers]
+    assert [job.get("live_drift") for job in kept] == [True, True, True, True, None, None]
+
+
+@pytest.mark.parametrize("off", [{"drift_monitor": "off"}, {"drift_sampling_rate": 0.0}])
+def test_where_drift_is_not_watched_asking_for_it_is_refused_and_leaves_nothing(
+    settings: Settings, promoted: Served, off: dict[str, object]
+) -> None:
+    assert promoted
+    write_keys(settings.keys_file)
+    unwatched = Face(settings.model_copy(update=off))
+    for path, status in ((f"{BATCH}?live_drift=true", 422), (BATCH, 202)):
+        answer = unwatched.call("POST", path, json=listed([APPLICANT]), headers=key("analyst"))
+        assert answer.status_code == status
+    assert (
+        "DRIFT_MONITOR is off"
+        in unwatched.call("POST", f"{BATCH}?live_drift=true", json=listed([APPLICANT]), headers=key("analyst")).json()[
+            "message"
+        ]
+    )
+    assert len(folders(settings.jobs / "files")) == 1
+    unwatched.online.jobs.close()
 
 
 @pytest.mark.parametrize(

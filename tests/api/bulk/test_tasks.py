@@ -1,5 +1,8 @@
 """BentoML's face of jobs in one process: its fields, its statuses, the same jobs as on the REST face."""
 
+import json
+from pathlib import Path
+
 import httpx
 import pytest
 from face import Face
@@ -28,6 +31,13 @@ def test_a_list_is_taken_too(face: Face) -> None:
     refused = face.call("POST", "/score/submit", json={"predictions": [APPLICANT]}, headers=key("analyst"))
     assert refused.status_code == 400
     assert set(refused.json()) == {"error"}
+
+
+def test_both_ways_of_a_task_can_ask_for_the_live_window(face: Face, job_files: Path) -> None:
+    body = {"applications": [APPLICANT], "live_drift": True}
+    answers = [face.call("POST", "/score/submit", json=body, headers=key("analyst")), submit(face, live_drift="true")]
+    for answer in answers:
+        assert json.loads((job_files / answer.json()["task_id"] / "job.json").read_text())["live_drift"] is True
 
 
 def test_what_is_not_completed_is_told_as_bentoml_does(face: Face) -> None:
