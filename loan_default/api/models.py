@@ -14,7 +14,7 @@ from loguru import logger
 from loan_default.api.loaded import Loaded
 from loan_default.drift_link import Samples
 from loan_default.errors import LoanDefaultError, ModelRefused, ModelUnavailable
-from loan_default.metrics import MODEL_INFO, MODEL_TAKEN_UP, count_unknown_category
+from loan_default.metrics import MODEL_INFO, MODEL_READY, MODEL_TAKEN_UP, MODEL_TRAINED, count_unknown_category
 from loan_default.schema import DEFAULT_SCHEMA, load_schema
 from loan_default.schema.applicant import applicant_model
 from loan_default.schema.changes import breaking
@@ -61,6 +61,7 @@ class Models:
             self._answer_with(self._load(find_served(self._settings, self._source)))
         except LoanDefaultError as error:
             self.problem = error.message
+            MODEL_READY.labels(self._settings.model_stage).set(0)
             logger.error("Not ready: {}", self.problem)
 
     async def take_up(self, for_all: bool = False) -> Loaded:
@@ -137,6 +138,8 @@ class Models:
         if before is not None:
             MODEL_INFO.labels(REGISTERED_NAME, before.served.version, stage).set(0)
         MODEL_INFO.labels(REGISTERED_NAME, loaded.served.version, stage).set(1)
+        MODEL_READY.labels(stage).set(1)
+        MODEL_TRAINED.labels(stage).set(loaded.model.about.created_at.timestamp())
         self._refused_tag = ""
         logger.info("Serving {} (version {}, {})", loaded.served.tag, loaded.served.version, stage)
 

@@ -15,7 +15,7 @@ from loan_default.api.shutdown import before_sigterm
 from loan_default.decision_log import DecisionLog, open_decision_log
 from loan_default.drift_link import DriftLink, MonitorCalls
 from loan_default.errors import ModelUnavailable
-from loan_default.metrics import shared_folder
+from loan_default.metrics import MODEL_READY, shared_folder
 from loan_default.rate_limit import RateLimits
 from loan_default.security import KeyRing, Keys
 from loan_default.settings import Settings
@@ -101,6 +101,7 @@ class Online:
 
     def _begin_stop(self) -> None:
         self.stopping = True
+        MODEL_READY.labels(self.settings.model_stage).set(0)
         self.in_progress.end()
         logger.info("Stopping: not ready any more; what is under way is finished")
 
