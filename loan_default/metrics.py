@@ -184,9 +184,7 @@ def _known(counter: Counter, *values: str) -> None:
 _known(MODEL_TAKEN_UP, "taken", "refused")
 _known(KEY_REFUSALS, "missing", "wrong", "scope", "blocked")
 _known(RATE_LIMITED, "used_up", "too_many_at_once")
-_known(
-    DECISIONS_DROPPED, "size_limit", "disk_full", "unwritable", "database", "overrun", "unrecordable", "shutdown"
-)
+_known(DECISIONS_DROPPED, "size_limit", "disk_full", "unwritable", "database", "overrun", "unrecordable", "shutdown")
 _known(DECISION_WRITE_FAILURES, "size_limit", "disk_full", "unwritable", "database")
 _known(DRIFT_DROPPED, "overrun", "unreachable", "refused")
 _known(JOBS_FINISHED, "success", "failure", "cancelled")

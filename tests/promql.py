@@ -87,6 +87,11 @@ def declared() -> dict[str, Counter | Gauge | Histogram]:
     return names
 
 
+def labels_of(metric: Counter | Gauge | Histogram) -> tuple[str, ...]:
+    """The names of a metric's labels."""
+    return tuple(metric._labelnames)  # noqa: SLF001  # prometheus-client tells them nowhere else
+
+
 def base(name: str) -> str:
     """A metric's own name, of one of the series that a histogram becomes."""
     return next((name.removesuffix(suffix) for suffix in _SUFFIXES if name.endswith(suffix)), name)

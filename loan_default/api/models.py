@@ -7,6 +7,7 @@ break callers of the request type that BentoML fixed when the service started.
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from loguru import logger
@@ -21,6 +22,9 @@ from loan_default.schema.changes import breaking
 from loan_default.served import REGISTERED_NAME, Following, ReloadCall, Served, find_served, is_pinned
 from loan_default.settings import Settings
 
+if TYPE_CHECKING:
+    from loan_default.tracing import Tracing
+
 
 class Models:
     """The model of one worker.
@@ -30,6 +34,7 @@ class Models:
         problem: why there is no loaded model, and what to do about it.
         schema: the declared columns: that model's, the default ones while there is no model.
         applicant_model: the request type built from them, for both faces.
+        tracing: what makes spans of scoring; None where nobody does.
     """
 
     def __init__(self, settings: Settings, source: Path, samples: Samples | None = None) -> None:
@@ -43,6 +48,7 @@ class Models:
         self._one_at_a_time = asyncio.Lock()
         self._refused_tag = ""
         self._next_look = 0.0
+        self.tracing: Tracing | None = None
         self.loaded: Loaded | None = None
         self.served: Served | None = None
         self.problem = "The server is starting."
@@ -128,7 +134,7 @@ class Models:
         same = model.schema == self.schema
         declared = self.applicant_model if same else applicant_model(model.schema, count_unknown_category)
         sampler = None if self._samples is None else self._samples.sampler(served, model)
-        loaded = Loaded(served, model, declared, sampler)
+        loaded = Loaded(served, model, declared, sampler, self.tracing)
         _try(loaded)
         return loaded
 

@@ -24,6 +24,7 @@ class Job(Stored):
         source_uri: where it stands instead.
         model_tag, model_version: what scores it; its files are the job's own copy, under `model/`.
         request_digest: sha256 of what was sent, by which a repeated Idempotency-Key with another body is noticed.
+        traceparent: the call that handed it in, where calls are traced.
     """
 
     job_id: str
@@ -35,6 +36,11 @@ class Job(Stored):
     model_tag: str
     model_version: str
     request_digest: str
+    traceparent: str | None = None
+
+    def as_kept(self) -> bytes:
+        """The content of `job.json`; readers of before know of no trace, so nothing is said where there is none."""
+        return self.model_dump_json(exclude={"traceparent"} if self.traceparent is None else None).encode()
 
 
 class JobView(Stored):

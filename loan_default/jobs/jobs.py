@@ -85,7 +85,7 @@ class Jobs:
             "attributes": _standing(job).model_dump(mode="json"),
         }
         with reachable():
-            self.folder(job.job_id).write(_JOB_FILE, job.model_dump_json().encode())
+            self.folder(job.job_id).write(_JOB_FILE, job.as_kept())
             self._database.client().enqueue(options, job.job_id)
         JOBS_SUBMITTED.inc()
         return self._require_view(job.job_id)

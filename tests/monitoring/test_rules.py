@@ -1,4 +1,4 @@
-"""Prometheus' alert rules, by Prometheus' own tests of rules; the metrics that they name, and where they lead people."""
+"""Prometheus' alert rules, by Prometheus' own tests of rules; the metrics they name, and where they lead people."""
 
 import re
 from pathlib import Path
@@ -46,9 +46,7 @@ def test_each_alert_is_raised_when_it_should_be_and_not_otherwise(path: Path) ->
 @each_file
 def test_every_alert_has_a_test_in_which_it_is_raised_and_one_in_which_it_is_not(path: Path) -> None:
     cases = [
-        case
-        for test in yaml.safe_load(cases_of(path).read_text())["tests"]
-        for case in test.get("alert_rule_test", [])
+        case for test in yaml.safe_load(cases_of(path).read_text())["tests"] for case in test.get("alert_rule_test", [])
     ]
     for rule in rules(path):
         if "alert" in rule:

@@ -104,7 +104,9 @@ class Intake:
         inspected = await self._access.inspection.run(_inspect, draft, source)
         if not await self._taken_by_another(draft, source):
             await self._access.run(lambda _: _keep_model(draft))
-            view = await self._access.run(lambda jobs: jobs.submit(_job(draft, source, inspected)))
+            tracing = self._online.tracing
+            job = _job(draft, source, inspected, None if tracing is None else tracing.traceparent())
+            view = await self._access.run(lambda jobs: jobs.submit(job))
             if not await self._taken_by_another(draft, source):
                 return Accepted(view, inspected)
         await self._access.disk.run(_forget, draft, taken=True)
@@ -150,7 +152,7 @@ def _keep_model(draft: Draft) -> None:
     keep_model(draft.loaded.served.model_folder, draft.folder)
 
 
-def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
+def _job(draft: Draft, source: Source, inspected: "Inspected", traceparent: str | None) -> "Job":
     from loan_default.jobs.job import Job
 
     return Job(
@@ -163,6 +165,7 @@ def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
         model_tag=draft.loaded.served.tag,
         model_version=draft.loaded.served.version,
         request_digest=source.digest,
+        traceparent=traceparent,
     )
 
 
