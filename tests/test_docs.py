@@ -128,8 +128,9 @@ def bound_in_the_code() -> set[str]:
     names: set[str] = set()
     for path in [*(ROOT / "loan_default").rglob("*.py"), *(ROOT / "drift").rglob("*.py"), ROOT / "service.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
-            of_logger = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-            if of_logger and ast.unparse(node.func).startswith("logger.") and node.func.attr not in SETTING_UP:
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if ast.unparse(node.func).startswith("logger.") and node.func.attr not in SETTING_UP:
                 assert all(keyword.arg for keyword in node.keywords), f"{path.name}: name each fact"
                 names |= {str(keyword.arg) for keyword in node.keywords} - {"exception"}
     return names

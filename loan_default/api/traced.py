@@ -97,7 +97,7 @@ Record = Callable[..., Awaitable[Sequence[str | None]]]
 
 
 def traced_record(record: Record, tracing: "Tracing") -> Record:
-    """The same with a span: until decisions are kept where the log is required, until they are handed over elsewhere."""
+    """The same with a span: until decisions are kept where the log is required, or handed over where it is not."""
 
     async def record_all(*arguments: Any) -> Sequence[str | None]:
         with tracing.tracer.start_as_current_span(

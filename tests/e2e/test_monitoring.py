@@ -1,6 +1,7 @@
 """What the dashboard and the alert rules ask for, held against what a served process really exposes."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime
@@ -97,6 +98,13 @@ def test_a_server_says_that_it_has_a_model_and_when_it_was_trained(watched: Serv
         created_at = client.get("/api/v1/model/info").json()["data"]["created_at"]
     trained = values['loan_model_trained_timestamp_seconds{stage="production"}']
     assert trained == pytest.approx(datetime.fromisoformat(created_at).timestamp(), abs=0.001)
+
+
+def test_each_field_of_a_line_of_the_log_is_described(watched: Server, page: str) -> None:
+    assert "loan_model_drift_psi" in page  # by then every process has said something
+    described = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "observability.md").read_text(), re.MULTILINE))
+    assert {field for line in watched.lines() for field in line} <= described
+    assert {line["logger"].partition(".")[0] for line in watched.lines()} >= {"loan_default"}
 
 
 @needs_promtool
