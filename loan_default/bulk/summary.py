@@ -1,5 +1,7 @@
 """What came of a job, in figures."""
 
+from typing import Literal
+
 from loan_default.decision import Stored
 from loan_default.psi import Drift
 
@@ -20,6 +22,7 @@ class Summary(Stored):
             carry it.
         model_version, model_run_id: what scored them.
         seconds: of scoring.
+        format: of the file; the first is not written down.
     """
 
     rows: int
@@ -36,3 +39,8 @@ class Summary(Stored):
     model_version: str
     model_run_id: str
     seconds: float
+    format: Literal[1] | None = None
+
+    def as_kept(self) -> bytes:
+        """The content of its file."""
+        return self.model_dump_json(indent=2, exclude={"format"}).encode()
