@@ -5,7 +5,7 @@ import math
 from loguru import logger
 
 from loan_default.drift_link.messages import Verdict
-from loan_default.metrics import DRIFT_DETECTED, DRIFT_LAST_CHECK, DRIFT_PSI, DRIFT_WINDOW
+from loan_default.metrics import DRIFT_DETECTED, DRIFT_LAST_CHECK, DRIFT_PSI, DRIFT_THRESHOLD, DRIFT_WINDOW
 
 # Columns that have a series now: those that a new model does not have any more must not stand still for ever.
 _shown: set[str] = set()
@@ -26,6 +26,7 @@ def publish(stage: str, verdict: Verdict, at: float) -> None:
         DRIFT_PSI.labels(name).set(column.psi)
         _shown.add(name)
     DRIFT_DETECTED.labels(stage).set(verdict.drift_detected)
+    DRIFT_THRESHOLD.labels(stage).set(verdict.threshold)
     DRIFT_WINDOW.labels(stage).set(verdict.window.samples)
     DRIFT_LAST_CHECK.labels(stage).set(at)
 
@@ -35,15 +36,15 @@ def tell(before: Verdict, after: Verdict) -> None:
     were, are = ({name for name, one in verdict.columns.items() if one.drifted} for verdict in (before, after))
     if were == are:
         return
-    facts = {
-        "drifted": sorted(are),
-        "psi": {name: round(column.psi, 4) for name, column in after.columns.items()},
-        "samples": after.window.samples,
-        "model": after.model_tag,
-    }
+    told = logger.bind(
+        drifted=sorted(are),
+        psi={name: round(column.psi, 4) for name, column in after.columns.items()},
+        samples=after.window.samples,
+        model=after.model_tag,
+    )
     if are - were:
-        logger.bind(**facts).warning("Drift: the applicants differ from the reference in {}", ", ".join(sorted(are)))
+        told.warning("Drift: the applicants differ from the reference in {}", ", ".join(sorted(are)))
     elif are:
-        logger.bind(**facts).info("Drift: {} as in the reference again", ", ".join(sorted(were - are)))
+        told.info("Drift: {} as in the reference again", ", ".join(sorted(were - are)))
     else:
-        logger.bind(**facts).info("Drift: the applicants are spread as in the reference again")
+        told.info("Drift: the applicants are spread as in the reference again")

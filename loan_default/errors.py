@@ -316,7 +316,9 @@ class JobUnreadable(LoanDefaultError):
     code = "job_unreadable"
 
     def __init__(self) -> None:
-        super().__init__("The job's own description cannot be read: hand the portfolio in anew.")
+        super().__init__(
+            "The job's description cannot be read (damaged, or of another version): hand the portfolio in anew."
+        )
 
 
 class JobFilesMissing(LoanDefaultError):

@@ -7,6 +7,7 @@ reads the same history. A tag is written in one step and never changed.
 import getpass
 import platform
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -73,15 +74,23 @@ def record(client: Any, event: Event) -> None:
 
 def read(client: Any) -> list[Event]:
     """All events, oldest first; what another version of this program wrote and this one cannot read is left out."""
+    return [event for event in _read(client) if event is not None]
+
+
+def unreadable(client: Any) -> int:
+    """How many events another version wrote that this one cannot read."""
+    return sum(event is None for event in _read(client))
+
+
+def _read(client: Any) -> Iterator[Event | None]:
+    """All events, oldest first; None for one that cannot be read."""
     found = client.search_registered_models(f"name = '{REGISTERED_NAME}'")
     tags = found[0].tags if found else {}
-    events = []
     for key in sorted(key for key in tags if key.startswith(_PREFIX)):
         try:
-            events.append(Event.model_validate_json(tags[key]))
+            yield Event.model_validate_json(tags[key])
         except ValidationError:
-            continue
-    return events
+            yield None
 
 
 def since_last_move(events: list[Event], stage: Stage) -> list[Event]:

@@ -14,6 +14,7 @@ from loguru import logger
 from pydantic import ValidationError
 
 from loan_default.settings import Settings
+from loan_default.tracing import current_ids
 
 if TYPE_CHECKING:
     from loguru import Message, Record
@@ -28,7 +29,8 @@ def configure_logging(settings: Settings) -> None:
     """Send all logs of this process to standard error in the configured format; safe to call again."""
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     logger.remove()
-    logger.configure(patcher=_add_request_id)
+    traced = settings.otel_exporter_otlp_endpoint is not None
+    logger.configure(patcher=_add_request_and_trace if traced else _add_request_id)
     if as_json:
         logger.add(_write_json, level=settings.log_level, backtrace=False, diagnose=False)
     else:
@@ -39,6 +41,11 @@ def configure_logging(settings: Settings) -> None:
 
 def _add_request_id(record: "Record") -> None:
     record["extra"].setdefault("request_id", request_id.get())
+
+
+def _add_request_and_trace(record: "Record") -> None:
+    _add_request_id(record)
+    record["extra"].update(current_ids())
 
 
 def _text_format(record: "Record") -> str:

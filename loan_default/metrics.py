@@ -46,6 +46,18 @@ MODEL_INFO = Gauge(
     ["name", "version", "stage"],
     multiprocess_mode="mostrecent",
 )
+MODEL_READY = Gauge(
+    "loan_model_ready",
+    "1 while a model answers, 0 while there is none or the server stops, by stage, as a worker said last.",
+    ["stage"],
+    multiprocess_mode="mostrecent",
+)
+MODEL_TRAINED = Gauge(
+    "loan_model_trained_timestamp_seconds",
+    "When the model that answers was trained, Unix time, by stage.",
+    ["stage"],
+    multiprocess_mode="mostrecent",
+)
 MODEL_TAKEN_UP = Counter(
     "loan_model_taken_up_total",
     "Models that a worker took up, or refused to take up, while it ran, by outcome.",
@@ -115,6 +127,12 @@ DRIFT_DETECTED = Gauge(
     ["stage"],
     multiprocess_mode="mostrecent",
 )
+DRIFT_THRESHOLD = Gauge(
+    "loan_drift_psi_threshold",
+    "The population stability index from which a shift matters (DRIFT_PSI_THRESHOLD), by stage.",
+    ["stage"],
+    multiprocess_mode="mostrecent",
+)
 DRIFT_WINDOW = Gauge(
     "loan_drift_window_samples", "Samples in the window, by stage.", ["stage"], multiprocess_mode="mostrecent"
 )
@@ -151,6 +169,28 @@ JOBS_OLDEST_WAITING = Gauge(
     ["queue"],
     multiprocess_mode="mostrecent",
 )
+JOBS_LAST_LOOK = Gauge(
+    "loan_jobs_last_look_timestamp_seconds",
+    "When a worker looked after the queue last, Unix time, by the order jobs are taken in.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
+
+
+def _known(counter: Counter, *values: str) -> None:
+    """Show a counter's series as zeros from the start: one that came with its first event would show no increase."""
+    for value in values:
+        counter.labels(value)
+
+
+_known(MODEL_TAKEN_UP, "taken", "refused")
+_known(KEY_REFUSALS, "missing", "wrong", "scope", "blocked")
+_known(RATE_LIMITED, "used_up", "too_many_at_once")
+_known(DECISIONS_DROPPED, "size_limit", "disk_full", "unwritable", "database", "overrun", "unrecordable", "shutdown")
+_known(DECISION_WRITE_FAILURES, "size_limit", "disk_full", "unwritable", "database")
+_known(DRIFT_DROPPED, "overrun", "unreachable", "refused")
+_known(JOBS_FINISHED, "success", "failure", "cancelled")
+_known(JOB_ROWS, "scored", "rejected")
 
 
 def shared_folder() -> Path | None:

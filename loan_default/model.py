@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import xgboost as xgb
@@ -45,7 +45,10 @@ class About(Stored):
         options: the options of the training, by name.
         holdout_cutoffs: for class 0 and 1, the largest row hash that was held out (see `training/split.py`).
         git_commit, lock_sha256, libraries: the code, the locked packages and the installed versions.
+        format: of the model's folder as a whole. The first is not written down, so that earlier versions read it, too.
     """
+
+    format: Literal[1] | None = None
 
     run_id: str
     created_at: datetime

@@ -62,8 +62,13 @@ class Promotions:
         """Go back to the version that was promoted before the present one.
 
         Raises:
-            PromotionRefused: there was none, or the callers of a running service would break.
+            PromotionRefused: there was none, nobody can tell which, or the callers of a running service would break.
         """
+        if history.unreadable(client(self._settings)):
+            raise PromotionRefused(
+                "The history has events of another version of loan-default, so this one cannot tell what was promoted "
+                "before: name the version, with `loan-default promote`."
+            )
         version = history.before(self.history(), stage)
         if version is None:
             raise PromotionRefused(f"The history knows no version that was promoted to {stage} before the present one.")

@@ -27,6 +27,8 @@ REGISTERED_NAME = "loan_default_model"
 # Where `bentoml.mlflow.import_model` leaves the files of `LoanModel` inside a model's folder in the BentoML store.
 LOAN_MODEL_FOLDER = "loan_model"
 _SCHEMA = "schema.json"
+# Of the pointer's file. One without a number is of the first.
+_FORMAT = 1
 _INSIDE_THE_STORE = Path("mlflow_model") / "artifacts" / LOAN_MODEL_FOLDER
 
 
@@ -58,7 +60,7 @@ def point(settings: Settings, stage: Stage, served: Served) -> None:
     pointer = _pointer(settings, stage)
     pointer.parent.mkdir(parents=True, exist_ok=True)
     # Relative to the store, so that state can move to another folder or machine as a whole.
-    content = {"tag": served.tag, "folder": os.path.relpath(served.folder, settings.bentoml_store)}
+    content = {"format": _FORMAT, "tag": served.tag, "folder": os.path.relpath(served.folder, settings.bentoml_store)}
     with replacing(pointer) as file:
         file.write(json.dumps(content).encode())
 
@@ -165,12 +167,13 @@ def _pointed(settings: Settings, stage: Stage, store: Path) -> Served:
     pointer = _pointer(settings, stage)
     try:
         content = json.loads(pointer.read_text(encoding="utf-8"))
+        _check_format(content)
         served = Served(content["tag"], store / content["folder"])
     except FileNotFoundError:
         raise ModelUnavailable(
             f"No model has been promoted to {stage} yet: run `make train` (or `python train.py`), then start again."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnavailable(
             f"The pointer {pointer.name} cannot be read ({_reason(error)}): promote a model again."
         ) from error
@@ -180,6 +183,12 @@ def _pointed(settings: Settings, stage: Stage, store: Path) -> Served:
             "or train again."
         )
     return served
+
+
+def _check_format(content: dict[str, object]) -> None:
+    written = content.get("format", 1)
+    if written != _FORMAT:
+        raise ValueError(f"it is of format {written!r}, of another version of loan-default")
 
 
 def _reason(error: Exception) -> str:

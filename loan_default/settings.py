@@ -177,6 +177,13 @@ class Settings(BaseSettings):
     drift_reference_size: Annotated[
         int, Field(ge=200, le=1_000_000, description="Samples that make a `live` reference.")
     ] = 1000
+    otel_exporter_otlp_endpoint: Annotated[
+        str | None,
+        Field(
+            description="Where traces go, by OTLP over HTTP: `http://HOST:4318`. OpenTelemetry's other variables "
+            "count, too. Unset: no traces."
+        ),
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level that is logged.")
     ] = "INFO"
@@ -212,6 +219,7 @@ class Settings(BaseSettings):
         "database_url",
         "drift_url",
         "drift_key",
+        "otel_exporter_otlp_endpoint",
         "job_storage_url",
         "mlflow_tracking_uri",
         "bentoml_home",
@@ -251,7 +259,7 @@ class Settings(BaseSettings):
             raise ValueError("Input should start with postgresql://")
         return value
 
-    @field_validator("drift_url")
+    @field_validator("drift_url", "otel_exporter_otlp_endpoint")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
         if value is not None and not (value.startswith(("http://", "https://")) and urlsplit(value).hostname):

@@ -1,11 +1,13 @@
 """The documents say what the code says: settings, calls, metrics, links, decisions."""
 
+import ast
 import json
 import re
 from pathlib import Path
 
 import pytest
 from installation import ROOT
+from promql import declared, labels_of
 
 from loan_default.api.bulk.routes import BATCH_CALLS, TASK_CALLS
 from loan_default.api.docs_page import DOCUMENT_PATH
@@ -18,6 +20,9 @@ from loan_default.schema.derived import Derived, Difference, Log, Ratio
 from loan_default.settings import Settings
 
 README = (ROOT / "README.md").read_text()
+OBSERVABILITY = (ROOT / "docs" / "observability.md").read_text()
+# How loguru itself is set up, and `opt(exception=…)`, put nothing into a line.
+SETTING_UP = {"add", "configure", "remove", "patch"}
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "data" / "README.md"])
 DOCUMENTS += sorted((ROOT / "examples").rglob("*.md"))
 
@@ -101,6 +106,34 @@ def test_the_security_review_has_the_ten_items_and_names_tests_that_exist() -> N
         assert named
         for file, name in named:
             assert f"def {name}(" in (ROOT / "tests" / file).read_text(), name
+
+
+def test_the_page_on_observability_lists_every_metric_as_it_is() -> None:
+    listed = re.findall(r"^\| `(loan_\w+)` \| (\w+) \| (.*?) \| (.+) \|$", OBSERVABILITY, re.MULTILINE)
+    described = [(name, next(iter(one.describe())), labels_of(one)) for name, one in declared().items()]
+    assert listed == [
+        (name, about.type, ", ".join(f"`{label}`" for label in labels), about.documentation)
+        for name, about, labels in described
+    ]
+
+
+def test_the_page_on_observability_lists_every_field_of_the_log() -> None:
+    table = OBSERVABILITY.partition("| field | when | meaning |")[2].partition("\n\n")[0]
+    always = {"time", "level", "message", "logger", "process", "request_id", "exception", "trace_id", "span_id"}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == always | bound_in_the_code()
+
+
+def bound_in_the_code() -> set[str]:
+    """The names of all facts that are put into lines of the log: `bind(name=…)`, `contextualize(name=…)`."""
+    names: set[str] = set()
+    for path in [*(ROOT / "loan_default").rglob("*.py"), *(ROOT / "drift").rglob("*.py"), ROOT / "service.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if ast.unparse(node.func).startswith("logger.") and node.func.attr not in SETTING_UP:
+                assert all(keyword.arg for keyword in node.keywords), f"{path.name}: name each fact"
+                names |= {str(keyword.arg) for keyword in node.keywords} - {"exception"}
+    return names
 
 
 def test_json_examples_of_the_readme_are_json() -> None:

@@ -20,7 +20,8 @@ from loan_default.api.observe import Observe
 from loan_default.api.online import Online
 from loan_default.api.openapi import Described
 from loan_default.api.rest import REST_PATHS, RestFace
-from loan_default.security import KeyRequired
+from loan_default.api.traced import Traced
+from loan_default.security import OPEN_PATHS, KeyRequired
 from loan_default.security.caller import KeyScope
 
 # What a path needs; None: any key will do. `scope_of` says it of the others.
@@ -50,7 +51,8 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
         tasks = TaskFace(NativeCalls(native), online, intake)
         others = Documentation(NativeFace(tasks, online), Described(online.models, MAX_LIST))
         rest = RestFace(others, online, BatchFace(online, intake))
-        return Observe(
+        routes = [*REST_PATHS, *NATIVE_CALLS, *DOCS_PATHS]
+        observe = Observe(
             KeyRequired(
                 rest,
                 online.keys,
@@ -60,11 +62,14 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
                 open_paths=OPEN_DOCS_PATHS,
                 failed_per_minute=online.settings.failed_keys_per_minute,
             ),
-            [*REST_PATHS, *NATIVE_CALLS, *DOCS_PATHS],
+            routes,
             online.in_progress,
             online.closes_connection,
             template_of=template_of,
             log_all=online.settings.log_level == "DEBUG",
         )
+        if online.tracing is None:
+            return observe
+        return Traced(observe, online.tracing, routes, template_of, without=OPEN_PATHS)
 
     return wrap

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from loan_default.api.bodies import ApplicantReader
 from loan_default.api.scorer import Score, Scorer
+from loan_default.api.traced import TracedScorer
 from loan_default.decision import Band
 from loan_default.drift_link import Sampler
 from loan_default.schema.applicant import Encoder
@@ -14,6 +15,7 @@ from loan_default.served import REGISTERED_NAME, Served
 
 if TYPE_CHECKING:
     from loan_default.model import LoanModel
+    from loan_default.tracing import Tracing
 
 
 class Prediction(BaseModel):
@@ -49,10 +51,13 @@ class Loaded:
         model: "LoanModel",
         applicant_model: type[BaseModel],
         sampler: Sampler | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.served = served
         self.model = model
-        self.scorer = Scorer(model, sampler)
+        self.scorer = (
+            Scorer(model, sampler) if tracing is None else TracedScorer(model, sampler, tracing, served.version)
+        )
         self.applicant_model = applicant_model
         self.encoder = Encoder(model.schema)
         self.reader = ApplicantReader(model.schema, self.applicant_model, self.encoder)

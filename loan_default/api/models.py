@@ -7,6 +7,7 @@ break callers of the request type that BentoML fixed when the service started.
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from loguru import logger
@@ -14,12 +15,15 @@ from loguru import logger
 from loan_default.api.loaded import Loaded
 from loan_default.drift_link import Samples
 from loan_default.errors import LoanDefaultError, ModelRefused, ModelUnavailable
-from loan_default.metrics import MODEL_INFO, MODEL_TAKEN_UP, count_unknown_category
+from loan_default.metrics import MODEL_INFO, MODEL_READY, MODEL_TAKEN_UP, MODEL_TRAINED, count_unknown_category
 from loan_default.schema import DEFAULT_SCHEMA, load_schema
 from loan_default.schema.applicant import applicant_model
 from loan_default.schema.changes import breaking
 from loan_default.served import REGISTERED_NAME, Following, ReloadCall, Served, find_served, is_pinned
 from loan_default.settings import Settings
+
+if TYPE_CHECKING:
+    from loan_default.tracing import Tracing
 
 
 class Models:
@@ -30,6 +34,7 @@ class Models:
         problem: why there is no loaded model, and what to do about it.
         schema: the declared columns: that model's, the default ones while there is no model.
         applicant_model: the request type built from them, for both faces.
+        tracing: what makes spans of scoring; None where nobody does.
     """
 
     def __init__(self, settings: Settings, source: Path, samples: Samples | None = None) -> None:
@@ -43,6 +48,7 @@ class Models:
         self._one_at_a_time = asyncio.Lock()
         self._refused_tag = ""
         self._next_look = 0.0
+        self.tracing: Tracing | None = None
         self.loaded: Loaded | None = None
         self.served: Served | None = None
         self.problem = "The server is starting."
@@ -61,6 +67,7 @@ class Models:
             self._answer_with(self._load(find_served(self._settings, self._source)))
         except LoanDefaultError as error:
             self.problem = error.message
+            MODEL_READY.labels(self._settings.model_stage).set(0)
             logger.error("Not ready: {}", self.problem)
 
     async def take_up(self, for_all: bool = False) -> Loaded:
@@ -130,7 +137,7 @@ class Models:
         same = model.schema == self.schema
         declared = self.applicant_model if same else applicant_model(model.schema, count_unknown_category)
         sampler = None if self._samples is None else self._samples.sampler(served, model)
-        loaded = Loaded(served, model, declared, sampler)
+        loaded = Loaded(served, model, declared, sampler, self.tracing)
         _try(loaded)
         return loaded
 
@@ -140,6 +147,8 @@ class Models:
         if before is not None:
             MODEL_INFO.labels(REGISTERED_NAME, before.served.version, stage).set(0)
         MODEL_INFO.labels(REGISTERED_NAME, loaded.served.version, stage).set(1)
+        MODEL_READY.labels(stage).set(1)
+        MODEL_TRAINED.labels(stage).set(loaded.model.about.created_at.timestamp())
         self._refused_tag = ""
         logger.info("Serving {} (version {}, {})", loaded.served.tag, loaded.served.version, stage)
 

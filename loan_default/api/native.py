@@ -20,7 +20,6 @@ from loan_default.api.call import Call, call_of
 from loan_default.api.envelope import Answer, json_answer, refusal
 from loan_default.api.loaded import Loaded, Prediction
 from loan_default.api.online import Online
-from loan_default.api.records import record_all
 from loan_default.api.scorer import Score
 from loan_default.errors import Busy, InvalidApplicant, LoanDefaultError, MalformedBody
 from loan_default.json_body import check_headers, read_limited
@@ -138,7 +137,7 @@ class NativeFace:
                 answers.append({})
         if good:
             scores = await loaded.scorer.submit(good, "native")
-            ids = await record_all(self._online.log, loaded, "native", scores, call)
+            ids = await self._online.record(self._online.log, loaded, "native", scores, call)
             for i, score, decision_id in zip(places, scores, ids, strict=True):
                 answers[i] = loaded.answer(score, decision_id)
         return answers
@@ -152,7 +151,7 @@ async def predict_in_process(online: Online, applications: Sequence[BaseModel]) 
     """
     loaded = online.require_loaded()
     scores: list[Score] = await loaded.scorer.submit([loaded.row(one) for one in applications], "native")
-    ids = await record_all(online.log, loaded, "native", scores, _IN_PROCESS)
+    ids = await online.record(online.log, loaded, "native", scores, _IN_PROCESS)
     return [Prediction(**loaded.answer(*pair)) for pair in zip(scores, ids, strict=True)]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import cached_property
 from pathlib import Path
 
 from loguru import logger
@@ -11,14 +12,17 @@ from loan_default.api.in_progress import InProgress
 from loan_default.api.listening import Listening
 from loan_default.api.loaded import Loaded
 from loan_default.api.models import Models
+from loan_default.api.records import record_all
 from loan_default.api.shutdown import before_sigterm
+from loan_default.api.traced import Record, traced_record
 from loan_default.decision_log import DecisionLog, open_decision_log
 from loan_default.drift_link import DriftLink, MonitorCalls
 from loan_default.errors import ModelUnavailable
-from loan_default.metrics import shared_folder
+from loan_default.metrics import MODEL_READY, shared_folder
 from loan_default.rate_limit import RateLimits
 from loan_default.security import KeyRing, Keys
 from loan_default.settings import Settings
+from loan_default.tracing import Tracing, open_tracing
 
 _HOUSEKEEPING_S = 1.0
 # With several workers, one answer in so many closes its connection; see `closes_connection`.
@@ -38,13 +42,22 @@ class Online:
         self._key_ring: KeyRing | None = None
         self.limits = RateLimits(0)
         self.log = DecisionLog(None, required=False)
+        self.record: Record = record_all
         self._housekeeping: asyncio.Task[None] | None = None
+
+    @cached_property
+    def tracing(self) -> Tracing | None:
+        """What makes the spans of this worker; None where nobody asked for any. Opened when it is first looked at."""
+        return open_tracing(self.settings, "api")
 
     def load(self) -> None:
         """Load keys and model, start counting and recording."""
         self._key_ring = KeyRing(self.settings)
         self.limits = RateLimits.from_settings(self.settings)
         self.log = open_decision_log(self.settings)
+        self.models.tracing = self.tracing
+        if self.tracing is not None:
+            self.record = traced_record(record_all, self.tracing)
         self.models.start()
 
     def start(self, monitor: MonitorCalls | None = None) -> None:
@@ -68,6 +81,8 @@ class Online:
         await self.limits.close()
         await asyncio.to_thread(self.jobs.close)
         await asyncio.to_thread(self.log.close)
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
     def keys(self) -> Keys:
         """The keys that are valid now."""
@@ -101,6 +116,7 @@ class Online:
 
     def _begin_stop(self) -> None:
         self.stopping = True
+        MODEL_READY.labels(self.settings.model_stage).set(0)
         self.in_progress.end()
         logger.info("Stopping: not ready any more; what is under way is finished")
 

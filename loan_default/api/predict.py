@@ -5,7 +5,6 @@ from starlette.types import Receive, Scope
 from loan_default.api.call import call_of
 from loan_default.api.envelope import Answer, success
 from loan_default.api.online import Online
-from loan_default.api.records import record_all
 from loan_default.errors import InvalidQuery
 from loan_default.rate_limit import headers
 
@@ -32,7 +31,7 @@ class Predict:
         allowance = await online.limits.take(call.key_id, 1)
         applicant = await loaded.reader.read(scope, receive)
         [score] = await loaded.scorer.submit([applicant], "rest", with_reasons)
-        [decision_id] = await record_all(online.log, loaded, "rest", [score], call)
+        [decision_id] = await online.record(online.log, loaded, "rest", [score], call)
         data = loaded.answer(score, decision_id)
         if score.reasons is not None:
             data["reasons"] = [reason.model_dump() for reason in score.reasons]

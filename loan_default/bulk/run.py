@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from loan_default.bulk import part
 from loan_default.bulk.clock import CLOCK, Clock
 from loan_default.bulk.files import REJECTS, RESULTS, SUMMARY
@@ -22,7 +24,7 @@ from loan_default.bulk.score import ScoreChunk
 from loan_default.bulk.source import Chunk, Source
 from loan_default.bulk.summary import Summary
 from loan_default.bulk.tally import DriftWatch, Tally, summarized
-from loan_default.errors import BulkInputError
+from loan_default.errors import BulkInputError, JobUnreadable
 from loan_default.model import LoanModel
 from loan_default.storage import Folder, Place
 
@@ -113,6 +115,8 @@ class _Run:
             summary = Summary.model_validate_json(self._work.folder.read(SUMMARY))
         except FileNotFoundError:
             return None
+        except ValidationError:
+            raise JobUnreadable from None  # another version finished it
         self._rows, self._rejected = summary.rows, summary.rejected
         return summary
 
@@ -201,11 +205,9 @@ class _Run:
         drift = None if work.watch is None else work.watch.drift(total.watched)
         run_id = work.model.about.run_id
         summary = summarized(total, drift, work.model_version, run_id, self._clock.seconds())
-        unasked = {"live_samples"}
         if work.live is not None:
             summary = summary.model_copy(update={"live_samples": work.live.hand_over(found.drawn)})
-            unasked = set()
-        work.folder.write(SUMMARY, summary.model_dump_json(indent=2, exclude=unasked).encode())
+        work.folder.write(SUMMARY, summary.as_kept())
 
     def _remove_parts(self) -> None:
         folder = self._work.folder

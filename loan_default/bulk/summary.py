@@ -1,5 +1,7 @@
 """What came of a job, in figures."""
 
+from typing import Literal
+
 from loan_default.decision import Stored
 from loan_default.psi import Drift
 
@@ -21,6 +23,7 @@ class Summary(Stored):
         model_version, model_run_id: what scored them.
         seconds: of scoring.
         live_samples: rows that the drift monitor took into its live window; left out unless the caller asked for that.
+        format: of the file; the first is not written down.
     """
 
     rows: int
@@ -38,3 +41,9 @@ class Summary(Stored):
     model_run_id: str
     seconds: float
     live_samples: int | None = None
+    format: Literal[1] | None = None
+
+    def as_kept(self) -> bytes:
+        """The content of its file."""
+        unsaid = {"format"} if self.live_samples is not None else {"format", "live_samples"}
+        return self.model_dump_json(indent=2, exclude=unsaid).encode()

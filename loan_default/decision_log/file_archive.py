@@ -28,6 +28,10 @@ class _Found(NamedTuple):
     record: Record
 
 
+class _Unreadable(DecisionLogUnavailable):
+    """Records that may be the ones that are looked for, and cannot be read."""
+
+
 class FileArchive:
     """The decision log in a folder, of all processes that wrote there."""
 
@@ -54,19 +58,31 @@ class FileArchive:
     def _search(
         self, needle: bytes, wanted: Callable[[Record], bool], within: Callable[[Segment], bool]
     ) -> Iterator[_Found]:
-        """Every record that is `wanted` in the segments `within`; a line without `needle` is not even parsed."""
+        """Every record that is `wanted` in the segments `within`; a line without `needle` is not even parsed.
+
+        Raises:
+            _Unreadable: after all others, when there are some that may be wanted and cannot be read.
+        """
+        unreadable: list[str] = []
         try:
             for segment in sorted(filter(within, segments(self._folder)), key=lambda s: s.path):
-                yield from _search_file(segment.path, needle, wanted)
+                yield from _search_file(segment.path, needle, wanted, unreadable)
         except OSError as error:
             raise DecisionLogUnavailable(f"STATE_DIR/decisions cannot be read: {error.strerror}.") from error
+        if unreadable:
+            raise _Unreadable(
+                f"{len(unreadable)} records in {', '.join(sorted(set(unreadable)))} cannot be read by this version of "
+                "loan-default: they are damaged, or of a later version."
+            )
 
     def _erase(self, search: Callable[[], Iterator[_Found]]) -> int:
         """Erase what is found, until nothing is: a line may go away, and come again elsewhere, while we look."""
         erased = 0
         while True:
-            found = list(search())
+            found, unreadable = _as_far_as_readable(search())
             if not found:
+                if unreadable:
+                    raise unreadable
                 return erased
             try:
                 erased += sum(_overwrite(one) for one in found)
@@ -76,7 +92,10 @@ class FileArchive:
                 ) from error
 
 
-def _search_file(path: Path, needle: bytes, wanted: Callable[[Record], bool]) -> Iterator[_Found]:
+def _search_file(
+    path: Path, needle: bytes, wanted: Callable[[Record], bool], unreadable: list[str]
+) -> Iterator[_Found]:
+    """What is wanted in one file; its name goes to the `unreadable` for each line that may be it and cannot be read."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -87,9 +106,21 @@ def _search_file(path: Path, needle: bytes, wanted: Callable[[Record], bool]) ->
             # Without its end the line is one that is being written, or that was when its process was killed.
             if needle in line and line.endswith(b"\n"):
                 record = _parsed(line)
-                if record is not None and wanted(record):
+                if record is None:
+                    unreadable.append(path.name)
+                elif wanted(record):
                     yield _Found(path, offset, line[:-1], record)
             offset += len(line)
+
+
+def _as_far_as_readable(search: Iterator[_Found]) -> tuple[list[_Found], _Unreadable | None]:
+    found: list[_Found] = []
+    try:
+        for one in search:
+            found.append(one)  # noqa: PERF402  # what was found before the error counts
+    except _Unreadable as error:
+        return found, error
+    return found, None
 
 
 def _parsed(line: bytes) -> Record | None:

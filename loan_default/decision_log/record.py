@@ -99,7 +99,25 @@ class Line(NamedTuple):
 
 
 encode_record = msgspec.json.Encoder().encode
-decode_record = msgspec.json.Decoder(Record).decode
+
+
+class _Format(msgspec.Struct):
+    format: int = 1
+
+
+_decode_format = msgspec.json.Decoder(_Format).decode
+_decode_record = msgspec.json.Decoder(Record).decode
+
+
+def decode_record(line: bytes | str) -> Record:
+    """Read a record. Records of the first format do not name it; those of a later one will.
+
+    Raises:
+        MsgspecError: it is none, or of another format.
+    """
+    if _decode_format(line).format != 1:
+        raise msgspec.ValidationError("a record of another format")
+    return _decode_record(line)
 
 
 def storable(text: str) -> str:

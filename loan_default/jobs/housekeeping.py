@@ -8,7 +8,7 @@ from loguru import logger
 from loan_default.jobs.database import WORKFLOW
 from loan_default.jobs.files import JobFiles
 from loan_default.jobs.standing import OPEN, OVER, folder_name
-from loan_default.metrics import JOBS_OLDEST_WAITING, JOBS_OPEN
+from loan_default.metrics import JOBS_LAST_LOOK, JOBS_OLDEST_WAITING, JOBS_OPEN
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -25,8 +25,9 @@ def tell_queue(client: "DBOSClient") -> None:
     JOBS_OPEN.labels("running").set(running)
     JOBS_OPEN.labels("waiting").set(len(rows) - running)
     since = min((row.created_at or 0 for row in rows if row.status != "PENDING"), default=None)
-    age_s = 0.0 if since is None else max(0.0, datetime.now(UTC).timestamp() - since / 1000)
-    JOBS_OLDEST_WAITING.labels("bulk").set(age_s)
+    now = datetime.now(UTC).timestamp()
+    JOBS_OLDEST_WAITING.labels("bulk").set(0.0 if since is None else max(0.0, now - since / 1000))
+    JOBS_LAST_LOOK.labels("bulk").set(now)
 
 
 def expire(client: "DBOSClient", files: JobFiles, retention: timedelta) -> int:

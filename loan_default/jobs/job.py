@@ -27,6 +27,7 @@ class Job(Stored):
         model_tag, model_version: what scores it; its files are the job's own copy, under `model/`.
         request_digest: sha256 of what was sent, by which a repeated Idempotency-Key with another body is noticed.
         live_drift: whether a sample of its rows enters the drift monitor's live window.
+        traceparent: the call that handed it in, where calls are traced.
     """
 
     job_id: str
@@ -40,10 +41,14 @@ class Job(Stored):
     model_version: str
     request_digest: str
     live_drift: bool = False
+    traceparent: str | None = None
 
-    def kept(self) -> bytes:
-        """What is kept. Without what was not asked for: workers of an earlier version read it, too."""
-        return self.model_dump_json(exclude=set() if self.live_drift else {"live_drift"}).encode()
+    def as_kept(self) -> bytes:
+        """The content of `job.json`, without what was not asked for: workers of an earlier version read it, too."""
+        unasked = {
+            name for name, value in (("live_drift", self.live_drift), ("traceparent", self.traceparent)) if not value
+        }
+        return self.model_dump_json(exclude=unasked).encode()
 
     @property
     def folder_name(self) -> str:

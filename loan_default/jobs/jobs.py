@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
+from loguru import logger
 from pydantic import ValidationError
 
 from loan_default.errors import JobConflict, JobsUnavailable, JobUnreadable, TooManyJobs
@@ -95,7 +96,7 @@ class Jobs:
             "attributes": _standing(job).model_dump(mode="json"),
         }
         with reachable():
-            self._files.folder(job.folder_name).write(_JOB_FILE, job.kept())
+            self._files.folder(job.folder_name).write(_JOB_FILE, job.as_kept())
             self._database.client().enqueue(options, job.folder_name)
         JOBS_SUBMITTED.inc()
         return self._require_view(job.job_id)
@@ -124,12 +125,17 @@ class Jobs:
         return None if row is None else view_of(row, self._retention)
 
     def views(self, key_id: str | None, most: int) -> Sequence[JobView]:
-        """The latest jobs, of one key or of all, the newest first."""
+        """The latest jobs, of one key or of all, the newest first. Those of another version are told in the log."""
         with reachable():
             rows = self._database.client().list_workflows(
                 name=WORKFLOW, user=key_id, limit=most, sort_desc=True, load_input=False
             )
-        views = [view_of(row, self._retention) for row in rows]
+        views = []
+        for row in rows:
+            try:
+                views.append(view_of(row, self._retention))
+            except JobUnreadable as error:
+                logger.bind(job_id=row.workflow_id).warning("A job is left out: {}", error.message)
         return sorted(views, key=lambda view: view.created_at, reverse=True)
 
     def cancel(self, job_id: str) -> JobView | None:

@@ -17,8 +17,10 @@ from loan_default.jobs.files import JobFiles
 from loan_default.jobs.job import Job
 from loan_default.jobs.live_drift import Connect, live_of
 from loan_default.jobs.model_copy import load_kept_model
+from loan_default.jobs.traced import traced
 from loan_default.metrics import JOB_SECONDS, JOBS_FINISHED
 from loan_default.settings import Settings
+from loan_default.tracing import open_tracing
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -56,6 +58,7 @@ class Scoring:
         self._client = client
         self._executor_id = executor_id
         self._stopping = stopping
+        self._tracing = open_tracing(settings, "worker")
         self.idle = Event()
         self.idle.set()
         self.job_id: str | None = None
@@ -78,6 +81,11 @@ class Scoring:
         finally:
             self.job_id = None
             self.idle.set()
+
+    def close(self) -> None:
+        """Send the spans that wait."""
+        if self._tracing is not None:
+            self._tracing.close()
 
     def _to_the_end(self, job_id: str, folder_name: str, attendant: Attendant) -> dict[str, int]:
         if attendant.cancelled:  # it was put back into the queue at the very moment it was cancelled
@@ -108,15 +116,16 @@ class Scoring:
         from loan_default.bulk.run import Stopped, run
 
         job, work = self._work(folder_name)
-        logger.info("The job starts: {} rows", job.inspected.order.rows)
         try:
-            summary = run(work, attendant.told, attendant.stop)
+            with traced(self._tracing, job, attendant.told) as told:
+                logger.info("The job starts: {} rows", job.inspected.order.rows)
+                summary = run(work, told, attendant.stop)
+                logger.info("The job is done: {} rows, {} of them rejected", summary.rows, summary.rejected)
         except Stopped:
             _left(attendant)
             raise LeftAsItIs from None
         JOBS_FINISHED.labels("success").inc()
         JOB_SECONDS.observe(max(0.0, time.time() - job.created_at.timestamp()))
-        logger.info("The job is done: {} rows, {} of them rejected", summary.rows, summary.rejected)
         return {"rows_done": summary.rows, "rows_rejected": summary.rejected}
 
     def _work(self, folder_name: str) -> "tuple[Job, Work]":

@@ -7,8 +7,11 @@ query and opens no file: the rows to score, the model, and, while a worker has i
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from pydantic import ValidationError
+
 from loan_default.bulk.progress import Progress
 from loan_default.decision import Stored
+from loan_default.errors import JobUnreadable
 from loan_default.jobs.job import JobView, State
 
 if TYPE_CHECKING:
@@ -51,8 +54,11 @@ class Standing(Stored):
 
 
 def standing(row: "WorkflowStatus") -> Standing:
-    """What is kept with a row."""
-    return Standing.model_validate(row.attributes)
+    """What is kept with a row. Raises JobUnreadable when another version keeps it otherwise."""
+    try:
+        return Standing.model_validate(row.attributes)
+    except ValidationError:
+        raise JobUnreadable from None
 
 
 def folder_name(row: "WorkflowStatus") -> str:

@@ -152,6 +152,7 @@ class Worker:
 
         if self._scoring is not None:
             self._scoring.idle.wait()
+            self._scoring.close()
         DBOS.destroy(destroy_registry=True)
         with suppress(JobsUnavailable, psycopg.Error), reachable():
             put_back(self._database.client(), self.executor_id)

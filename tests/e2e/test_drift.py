@@ -206,7 +206,9 @@ def test_several_servers_may_share_a_monitor_that_stands_alone(
             score(server, richer(applicants[:1_000]))
             found = wait_for(server, "drift", 1_000)
             assert found["reference"]["kind"] == "training"
-        assert monitor.metrics()['loan_model_drift_detected{stage="production"}'] == 1
+        shown = monitor.metrics()
+        assert shown['loan_model_drift_detected{stage="production"}'] == 1
+        assert shown['loan_drift_psi_threshold{stage="production"}'] == 0.15
 
 
 def test_a_monitor_with_a_key_answers_those_who_have_it(

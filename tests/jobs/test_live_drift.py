@@ -178,8 +178,8 @@ def test_an_answer_that_was_lost_is_not_asked_for_again(making: Making, monitor:
 def test_a_job_that_does_not_ask_hands_nothing_over(making: Making) -> None:
     job = making.job.model_copy(update={"live_drift": False})
     assert live_of(job, making.model, making.folder, making.settings, None) is None
-    assert b"live_drift" not in job.kept()  # workers of an earlier version read it, too
-    assert Job.model_validate_json(making.job.kept()).live_drift
+    assert b"live_drift" not in job.as_kept()  # workers of an earlier version read it, too
+    assert Job.model_validate_json(making.job.as_kept()).live_drift
 
 
 @pytest.mark.parametrize("off", [{"drift_monitor": "off"}, {"drift_sampling_rate": 0.0}])

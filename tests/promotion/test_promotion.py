@@ -11,7 +11,7 @@ from loan_default.errors import NoSuchVersion, PromotionRefused
 from loan_default.model import LoanModel
 from loan_default.promotion import STAGES, promotions, told_history
 from loan_default.registry import Registered
-from loan_default.served import Served, point, pointed
+from loan_default.served import REGISTERED_NAME, Served, point, pointed
 from loan_default.settings import Settings, Stage
 from loan_default.tracking import client
 
@@ -197,3 +197,15 @@ def test_one_command_at_a_time_promotes(shop: Settings, versions: list[Registere
     other.join(20)
     assert told(shop) == [("1", "promoted", "production"), ("2", "promoted", "production")]
     assert in_place(shop) == "2"
+
+
+def test_nobody_rolls_back_past_an_event_of_a_later_version(shop: Settings, versions: list[Registered]) -> None:
+    promote(shop, versions[0])
+    promote(shop, versions[1])
+    later = '{"action": "appealed", "format": 2}'
+    client(shop).set_registered_model_tag(REGISTERED_NAME, "history.20990102T030405.500000.00000000", later)
+    with pytest.raises(PromotionRefused, match="events of another version of loan-default"):
+        rollback(shop)
+    assert in_place(shop) == "2"
+    client(shop).delete_registered_model_tag(REGISTERED_NAME, "history.20990102T030405.500000.00000000")
+    assert rollback(shop).version == "1"

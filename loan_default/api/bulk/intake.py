@@ -112,7 +112,9 @@ class Intake:
     async def _submit(self, draft: Draft, source: Source) -> Accepted:
         inspected = await self._access.inspection.run(_inspect, draft, source)
         await self._access.run(lambda _: _keep_model(draft))
-        view = await self._access.run(lambda jobs: jobs.submit(_job(draft, source, inspected)))
+        tracing = self._online.tracing
+        job = _job(draft, source, inspected, None if tracing is None else tracing.traceparent())
+        view = await self._access.run(lambda jobs: jobs.submit(job))
         if await self._access.run(lambda jobs: jobs.folder_name(draft.job_id)) == draft.folder_name:
             return Accepted(view, inspected)
         # Another worker was faster with a call of the same Idempotency-Key.
@@ -153,7 +155,7 @@ def _keep_model(draft: Draft) -> None:
     keep_model(draft.loaded.served.model_folder, draft.folder)
 
 
-def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
+def _job(draft: Draft, source: Source, inspected: "Inspected", traceparent: str | None) -> "Job":
     from loan_default.jobs.job import Job
 
     return Job(
@@ -168,4 +170,5 @@ def _job(draft: Draft, source: Source, inspected: "Inspected") -> "Job":
         model_version=draft.loaded.served.version,
         request_digest=source.digest,
         live_drift=source.options.live_drift,
+        traceparent=traceparent,
     )
