@@ -9,10 +9,10 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve bento test spark check bench lint lock clean
+.PHONY: help setup train serve bento image image-drift image-training test spark check bench lint lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 setup: $(INSTALLED) ## the environment in .venv, from the lock file; safe to repeat
 
@@ -34,6 +34,15 @@ serve: $(INSTALLED) ## serve on HOST:PORT (127.0.0.1:3000), after setting up and
 
 bento: $(INSTALLED) ## build a Bento around the promoted model
 	@exec $(BIN)/loan-default build
+
+image: $(INSTALLED) ## build the image loan_default with Docker or Podman: API, job worker, light drift monitor
+	@$(BIN)/python -m deploy.images bento
+
+image-drift: $(INSTALLED) ## build loan_default_drift: the drift monitor with Evidently's report
+	@$(BIN)/python -m deploy.images drift
+
+image-training: $(INSTALLED) ## build loan_default_training: training, MLflow's server, the command
+	@$(BIN)/python -m deploy.images training
 
 # Real servers are tested one after the other: side by side they would wait for each other's CPU.
 test: $(INSTALLED) ## all tests with coverage; the report is htmlcov/index.html

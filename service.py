@@ -34,6 +34,7 @@ from loan_default.api.native import MAX_LIST, Refusal, argument, predict_in_proc
 from loan_default.api.online import Online
 from loan_default.api.packing import packed_model
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
+from loan_default.image import slim_image
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
 from loan_default.supervisor import keep_commands_private
@@ -76,6 +77,7 @@ class JobWorker:
 
 @bentoml.service(
     name="LoanDefault",
+    image=slim_image(),
     workers=_settings.workers,
     traffic={"timeout": CALL_SECONDS},
     metrics={"enabled": False},  # BentoML's label every request by its raw path: a stranger could create series
