@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from deploy.uv_folder import INSIDE
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -30,7 +32,7 @@ class Engine:
         """Whether an image is stored on this machine."""
         return _succeeds(self.name, "image", "inspect", image)
 
-    def build_options(self, uv_folder: str) -> Sequence[str]:
+    def build_options(self, uv_folder: str | None = None) -> Sequence[str]:
         """What a build needs beyond a Containerfile.
 
         Podman builds in a chroot on the host's network, which works without privileges that CI machines and sandboxes
@@ -38,7 +40,8 @@ class Engine:
         """
         if self.name == "docker":
             return ()
-        return ("network=host", "isolation=chroot", f"volume={uv_folder}:/usr/local/sbin")
+        lent = () if uv_folder is None else (f"volume={uv_folder}:{INSIDE}",)
+        return ("network=host", "isolation=chroot", *lent)
 
     @property
     def format_options(self) -> Sequence[str]:

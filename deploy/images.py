@@ -62,9 +62,9 @@ def build_bento(engine: Engine, settings: Settings, kind: str) -> str:
     arguments = [f"--build-arg=BENTO={_local(engine, unfinished)}", *_labels(_NAMES[kind], labels)]
     containerfile = str(ROOT / "deploy" / "bento.Containerfile")
     names = ["--tag", image, "--tag", f"{_NAMES[kind]}:{version}"]
-    # The context is not used: nothing is copied.
-    engine.run("build", *engine.format_options, *arguments, *names, "--file", containerfile, str(ROOT / "deploy"))
-    engine.run("rmi", "--no-prune", unfinished)  # the name alone: the finished image is made of its layers
+    options = [*engine.format_options, *(f"--{option}" for option in engine.build_options())]
+    engine.run("build", "--quiet", *options, *arguments, *names, "--file", containerfile, str(ROOT / "deploy"))
+    engine.run("rmi", "--no-prune", unfinished)  # the name alone: its layers make the next build fast
     return image
 
 
@@ -75,6 +75,7 @@ def build_training(engine: Engine, settings: Settings) -> str:
         options = [f"--{option}" for option in engine.build_options(str(lent))]
         engine.run(
             "build",
+            "--quiet",
             *engine.format_options,
             *options,
             *_labels(_NAMES["training"], {}),

@@ -10,10 +10,6 @@ if TYPE_CHECKING:
 
 # The name is whole, so that Docker and Podman look for it in the same place; `deploy/base-image.sh` sees to it.
 BASE_IMAGE = "docker.io/library/python:3.11-slim"
-# `STATE_DIR` of a container: the one place that outlives it.
-STATE_DIR = "/state"
-# BentoML's images have this user, and run as it.
-_USER = "bentoml"
 
 
 def slim_image() -> "Image":
@@ -21,6 +17,4 @@ def slim_image() -> "Image":
     from bentoml.images import Image  # deferred: importing BentoML takes long, and training does without
 
     # No distribution: BentoML installs its compilers into those that it knows.
-    image = Image(base_image=BASE_IMAGE, distro="none", python_version="3.11", lock_python_packages=False)
-    # A volume that is mounted here for the first time takes its owner from this folder.
-    return image.run(f"install -d -o {_USER} -g {_USER} -m 0700 {STATE_DIR}")
+    return Image(base_image=BASE_IMAGE, distro="none", python_version="3.11", lock_python_packages=False)

@@ -2,6 +2,8 @@
 
     dev.txt       everything: serving, training, drift, development
     serving.txt   what goes into the Bento: a subset of dev.txt, at the same versions
+    drift.txt     the same and Evidently, for the Bento of the drift monitor
+    training.txt  the same as serving.txt and what trains, for the image that also runs MLflow's server
     spark.txt     what runs the registered model on Spark: a subset of dev.txt, at the same versions, and PySpark
     uv.txt        the installer
 
@@ -32,5 +34,8 @@ if __name__ == "__main__":
     upgrade = sys.argv[1:]  # for example --upgrade, or --upgrade-package bentoml
     compile_lock("dev.txt", "pyproject.toml", "--all-extras", *upgrade)
     compile_lock("serving.txt", "pyproject.toml", "--constraints", "requirements/dev.txt")
+    compile_lock("drift.txt", "pyproject.toml", "--extra=drift", "--constraints", "requirements/dev.txt")
+    image = ("--extra=training", "--extra=server", "--extra=drift")
+    compile_lock("training.txt", "pyproject.toml", *image, "--constraints", "requirements/dev.txt")
     compile_lock("spark.txt", "--group=pyproject.toml:spark", "--constraints", "requirements/dev.txt")
     compile_lock("uv.txt", "-", text="uv\n")
