@@ -21,9 +21,9 @@ def main(port: str = "", path: str = "/readyz") -> int:
             connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
             status = connection.recv(64).split(b"\r\n", 1)[0].decode("ascii", "replace")
     except OSError as error:
-        print(f"{path} on port {port}: {error}")
+        sys.stdout.write(f"{path} on port {port}: {error}\n")
         return 1
-    print(f"{path} on port {port}: {status}")
+    sys.stdout.write(f"{path} on port {port}: {status}\n")
     return 0 if status.split(" ")[1:2] == ["200"] else 1
 
 
