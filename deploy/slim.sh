@@ -10,9 +10,14 @@ find . -type d -name tests ! -path './numpy/_core/tests' -prune -exec rm -rf {} 
 find numpy/_core/tests -mindepth 1 ! -name __init__.py ! -name _natype.py -prune -exec rm -rf {} +
 
 # PyArrow's parts for talking to other servers, which it loads on demand, and what others would be compiled with.
-rm -rf pyarrow/include pyarrow/src pyarrow/*flight* pyarrow/*substrait*
+rm -rf pyarrow/include pyarrow/src pyarrow/*flight*
 # The same library under three names, of which one is what programs are linked to.
 rm -f pyarrow/libarrow_python.so pyarrow/libarrow_python.so.*.*
+
+# Helpers for others' tests.
+rm -rf sqlalchemy/testing tornado/test xgboost/testing
+# What colours source code in a terminal, for 500 languages; Python's, for tracebacks, stays.
+find pygments/lexers -type f ! -name '__init__*' ! -name '_mapping*' ! -name 'python*' -delete
 
 # Sources of what is compiled, and types.
 find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.pyi' -o -name '*.h' -o -name '*.hpp' \

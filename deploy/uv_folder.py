@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loan_default.locks import locked
+
 # Where a build sees the folder.
 INSIDE = "/usr/local/sbin"
 
@@ -23,8 +25,13 @@ INSIDE = "/usr/local/sbin"
 def uv_folder(state: Path) -> Iterator[Path]:
     """The folder, below `state`, readable by its owner alone; of its content only the cache outlives the block."""
     folder = state / "images" / "lent"
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    with locked(state / "images" / "lock"):  # one build at a time: each takes back what it lent
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        yield from _lending(folder)
+
+
+def _lending(folder: Path) -> Iterator[Path]:
     lent = {name: folder / name for name in ("uv", "uv-itself", "certificates.pem")}
     try:
         shutil.copy2(_uv(), lent["uv-itself"])
