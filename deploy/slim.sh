@@ -5,8 +5,13 @@
 set -eu
 cd "$1"
 
-# Tests that wheels bring along. One file of NumPy's is no test: numpy.testing, which SciPy imports, needs it.
-find . -type d -name tests ! -path './numpy/_core/tests' -prune -exec rm -rf {} +
+# Tests that large wheels bring along. Not everybody's: Evidently's folders of that name are none. One file of NumPy's
+# is no test either: numpy.testing, which SciPy imports, needs it.
+for package in imblearn matplotlib numpy pandas pyarrow scipy sklearn statsmodels; do
+  if [ -d $package ]; then
+    find $package -type d -name tests ! -path 'numpy/_core/tests' -prune -exec rm -rf {} +
+  fi
+done
 find numpy/_core/tests -mindepth 1 ! -name __init__.py ! -name _natype.py -prune -exec rm -rf {} +
 
 # PyArrow's parts for talking to other servers, which it loads on demand, and what others would be compiled with.
