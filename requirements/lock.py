@@ -5,6 +5,7 @@
     drift.txt     the same and Evidently, for the Bento of the drift monitor
     training.txt  the same as serving.txt and what trains, for the image that also runs MLflow's server
     spark.txt     what runs the registered model on Spark: a subset of dev.txt, at the same versions, and PySpark
+    tools.txt     what lists the packages of an image and looks up their known faults; in an environment of its own
     uv.txt        the installer
 
 Each package is pinned with the hashes of its files. No index is named, so an organisation's mirror works as it is.
@@ -38,4 +39,5 @@ if __name__ == "__main__":
     image = ("--extra=training", "--extra=server", "--extra=drift")
     compile_lock("training.txt", "pyproject.toml", *image, "--constraints", "requirements/dev.txt")
     compile_lock("spark.txt", "--group=pyproject.toml:spark", "--constraints", "requirements/dev.txt")
+    compile_lock("tools.txt", "-", text="cyclonedx-bom\npip-audit\n")
     compile_lock("uv.txt", "-", text="uv\n")

@@ -18,7 +18,7 @@ from loan_default import __version__
 
 # As docs/container.md has them.
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
-_READY_WITHIN_S = 120
+_READY_WITHIN_S = 240
 
 
 def engine_with(name: str) -> Engine:

@@ -19,11 +19,11 @@ from job_makers import portfolio
 
 from loan_default import __version__
 
-pytestmark = [pytest.mark.image, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.image, pytest.mark.timeout(400)]
 
 APPLICANT = {"employed": 1, "bank_balance": 8754.36, "annual_salary": 532339.56}
 SHIFTED = [{"employed": 0, "bank_balance": 20_000.0 + i, "annual_salary": 90_000.0 + i} for i in range(250)]
-ROWS = 400_000
+ROWS = 300_000
 VARIABLES = {
     "WORKERS": "2",
     "RATE_LIMIT_PER_MINUTE": "0",
@@ -150,7 +150,7 @@ def test_07_it_sees_that_applicants_have_changed(story: Story) -> None:
     with story.client as client:
         client.post("/predict", json={"applications": SHIFTED}).raise_for_status()
         verdict = wait_for(
-            lambda: client.get("/api/v1/drift").json()["data"], lambda found: found.get("status") == "drift", 30
+            lambda: client.get("/api/v1/drift").json()["data"], lambda found: found.get("status") == "drift", 120
         )
     story.known["samples"] = verdict["window"]["samples"]
     assert story.known["samples"] > 200
@@ -158,7 +158,7 @@ def test_07_it_sees_that_applicants_have_changed(story: Story) -> None:
 
 def test_08_a_portfolio_is_scored_in_bulk(story: Story) -> None:
     job_id = story.job()
-    done = wait_for(lambda: story.stands(job_id), lambda job: job["status"] not in {"PENDING", "PROGRESS"}, 120)
+    done = wait_for(lambda: story.stands(job_id), lambda job: job["status"] not in {"PENDING", "PROGRESS"}, 240)
     assert (done["status"], done["completed"] + done["rejected"]) == ("SUCCESS", ROWS)
     story.known["digest"] = story.digest(job_id)
 
@@ -183,7 +183,7 @@ def test_10_another_one_on_the_same_volume_has_the_same_key(story: Story) -> Non
 
 def test_11_the_job_is_finished_to_the_last_byte(story: Story) -> None:
     job_id = story.known["job"]
-    done = wait_for(lambda: story.stands(job_id), lambda job: job["status"] not in {"PENDING", "PROGRESS"}, 120)
+    done = wait_for(lambda: story.stands(job_id), lambda job: job["status"] not in {"PENDING", "PROGRESS"}, 240)
     assert done["status"] == "SUCCESS"
     assert story.digest(job_id) == story.known["digest"]
 
