@@ -9,10 +9,10 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve dev env bento test spark check bench lint lock clean
+.PHONY: help setup train serve dev env bento image image-drift image-training prove sbom audit test spark check bench lint lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 setup: $(INSTALLED) ## the environment in .venv, from the lock file; safe to repeat
 
@@ -41,13 +41,37 @@ env: $(INSTALLED) ## random secrets for compose.yaml into .env, as far as they a
 bento: $(INSTALLED) ## build a Bento around the promoted model
 	@exec $(BIN)/loan-default build
 
+image: $(INSTALLED) ## build the image loan_default with Docker or Podman: API, job worker, light drift monitor
+	@$(BIN)/python -m deploy.images bento
+
+image-drift: $(INSTALLED) ## build loan_default_drift: the drift monitor with Evidently's report
+	@$(BIN)/python -m deploy.images drift
+
+image-training: $(INSTALLED) ## build loan_default_training: training, MLflow's server, the command
+	@$(BIN)/python -m deploy.images training
+
+prove: image ## build the image, and prove the whole chain with real containers: score, kill, go on (docs/container.md)
+	@$(BIN)/pytest -v tests/image
+
+sbom: state/tools.venv/.installed ## list what each image is made of, CycloneDX, into dist/
+	@$(BIN)/python -m deploy.supply sbom dist
+
+audit: state/tools.venv/.installed ## look up known faults of all that goes into images; exit code 3 when that cannot be done
+	@$(BIN)/python -m deploy.supply audit
+
+state/tools.venv/.installed: requirements/tools.txt $(INSTALLED)
+	@echo "Setting up state/tools.venv from requirements/tools.txt"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python state/tools.venv
+	@$(BIN)/uv pip sync --quiet --require-hashes --python state/tools.venv/bin/python requirements/tools.txt
+	@touch $@
+
 # Real servers are tested one after the other: side by side they would wait for each other's CPU.
 test: $(INSTALLED) ## all tests with coverage; the report is htmlcov/index.html
-	@$(BIN)/pytest -n auto --dist loadfile -m "not e2e" --cov --cov-report= --cov-fail-under=0
+	@$(BIN)/pytest -n auto --dist loadfile -m "not e2e and not image" --cov --cov-report= --cov-fail-under=0
 	@$(BIN)/pytest -m e2e --cov --cov-append --cov-report=term --cov-report=html
 
 check: $(INSTALLED) lint ## lint, types and the quick tests, in under a minute
-	@$(BIN)/pytest -q -n 2 -m "not integration and not e2e and not slow"
+	@$(BIN)/pytest -q -n 2 -m "not integration and not e2e and not slow and not image"
 
 bench: $(INSTALLED) ## online scoring beside rivals; needs wrk, and PyPI once (see docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks.online

@@ -37,16 +37,13 @@ from loan_default.api.online import Online
 from loan_default.api.packing import packed_model
 from loan_default.drift_link import MonitorClient
 from loan_default.errors import DecisionLogUnavailable, ModelUnavailable
+from loan_default.image import slim_image
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
-from loan_default.supervisor import keep_commands_private
+from loan_default.supervisor import take_over
 
-# In a container BentoML does not start a dead worker again, and leaves that to whoever runs the container, who sees
-# nothing as long as another worker lives. Without this variable, which its images set, it does.
-os.environ.pop("BENTOML_CONTAINERIZED", None)
-
-keep_commands_private()
 _settings = read_settings()
+take_over(_settings)
 _online = Online(_settings, Path(__file__).resolve().parent)
 if TYPE_CHECKING:
     Applications = list[BaseModel]
@@ -82,6 +79,7 @@ class JobWorker:
 
 @bentoml.service(
     name="LoanDefault",
+    image=slim_image(),
     workers=_settings.workers,
     traffic={"timeout": CALL_SECONDS},
     metrics={"enabled": False},  # BentoML's label every request by its raw path: a stranger could create series

@@ -19,14 +19,18 @@ from drift.metrics_page import MetricsPage
 from drift.monitor import Monitor
 from drift.report import Reports
 from loan_default.drift_link.messages import Batch, Introduction, Verdict
+from loan_default.image import slim_image
 from loan_default.logs import configure_logging
 from loan_default.settings import read_settings
+from loan_default.supervisor import take_over
 
 _settings = read_settings()
+take_over(_settings)  # as `service.py` does, for a monitor that stands alone
 
 
 @bentoml.service(
     name="DriftMonitor",
+    image=slim_image(),
     workers=1,
     traffic={"timeout": 30},
     metrics={"enabled": False},

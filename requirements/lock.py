@@ -2,7 +2,10 @@
 
     dev.txt       everything: serving, training, drift, development
     serving.txt   what goes into the Bento: a subset of dev.txt, at the same versions
+    drift.txt     the same and Evidently, for the Bento of the drift monitor
+    training.txt  the same as serving.txt and what trains, for the image that also runs MLflow's server
     spark.txt     what runs the registered model on Spark: a subset of dev.txt, at the same versions, and PySpark
+    tools.txt     what lists the packages of an image and looks up their known faults; in an environment of its own
     uv.txt        the installer
 
 Each package is pinned with the hashes of its files. No index is named, so an organisation's mirror works as it is.
@@ -32,5 +35,9 @@ if __name__ == "__main__":
     upgrade = sys.argv[1:]  # for example --upgrade, or --upgrade-package bentoml
     compile_lock("dev.txt", "pyproject.toml", "--all-extras", *upgrade)
     compile_lock("serving.txt", "pyproject.toml", "--constraints", "requirements/dev.txt")
+    compile_lock("drift.txt", "pyproject.toml", "--extra=drift", "--constraints", "requirements/dev.txt")
+    image = ("--extra=training", "--extra=server", "--extra=drift")
+    compile_lock("training.txt", "pyproject.toml", *image, "--constraints", "requirements/dev.txt")
     compile_lock("spark.txt", "--group=pyproject.toml:spark", "--constraints", "requirements/dev.txt")
+    compile_lock("tools.txt", "-", text="cyclonedx-bom\npip-audit\n")
     compile_lock("uv.txt", "-", text="uv\n")
