@@ -3,6 +3,7 @@
     dev.txt       everything: serving, training, drift, development
     serving.txt   what goes into the Bento: a subset of dev.txt, at the same versions
     spark.txt     what runs the registered model on Spark: a subset of dev.txt, at the same versions, and PySpark
+    kubernetes.txt, kubectl.txt    what checks the manifests of k8s/, in an environment of its own
     uv.txt        the installer
 
 Each package is pinned with the hashes of its files. No index is named, so an organisation's mirror works as it is.
@@ -33,4 +34,6 @@ if __name__ == "__main__":
     compile_lock("dev.txt", "pyproject.toml", "--all-extras", *upgrade)
     compile_lock("serving.txt", "pyproject.toml", "--constraints", "requirements/dev.txt")
     compile_lock("spark.txt", "--group=pyproject.toml:spark", "--constraints", "requirements/dev.txt")
+    compile_lock("kubernetes.txt", "--group=pyproject.toml:kubernetes", *upgrade)
+    compile_lock("kubectl.txt", "--group=pyproject.toml:kubectl", "--no-deps", *upgrade)
     compile_lock("uv.txt", "-", text="uv\n")
