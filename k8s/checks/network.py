@@ -14,6 +14,7 @@ from k8s.checks.manifests import Container, Document, Manifests, Workload, match
 _ENGINES = {"DATABASE_URL": 5432, "MLFLOW_BACKEND_STORE_URI": 5432, "REDIS_URL": 6379, "AWS_ACCESS_KEY_ID": 443}
 # Settings that hold an address elsewhere, which a policy to the whole world is for.
 _OUTSIDE = ("AWS_ENDPOINT_URL",)
+_DNS = 53
 # Asks for no key: who may call it.
 _KEYLESS = "drift-monitor"
 _MAY_CALL_KEYLESS = frozenset({"api"})
@@ -70,7 +71,7 @@ def _needed(manifests: Manifests) -> Iterator[str]:
     for workload in manifests.workloads:
         for container in workload.containers:
             yield from _container(manifests, workload, container)
-        if _reaches_anything(manifests, workload) and not _out_to_namespace(manifests, workload, "kube-system", 53):
+        if _reaches_anything(manifests, workload) and not _asks_for_names(manifests, workload):
             yield f"{workload.title}: no policy lets it ask for names"
         port = workload.annotations.get("prometheus.io/port")
         if manifests.find("NetworkPolicy", "metrics") and port and not _from_others(manifests, workload, int(port)):
@@ -191,12 +192,18 @@ def _from_others(manifests: Manifests, target: Workload, port: int, *, scrapers:
     )
 
 
-def _out_to_namespace(manifests: Manifests, workload: Workload, namespace: str, port: int) -> bool:
-    return any(
-        peer.get("namespaceSelector", {}).get("matchLabels", {}).get(_NAMESPACE) == namespace
-        for peers in _rules(manifests, workload, "egress", port)
-        for peer in peers
-    )
+def _asks_for_names(manifests: Manifests, workload: Workload) -> bool:
+    """Whether pods reach the cluster's DNS, which answers by UDP, and by TCP when an answer is long."""
+    allowed = {
+        port["protocol"]
+        for policy in _of(manifests, workload, "Egress")
+        for rule in policy["spec"].get("egress", [])
+        for peer in rule.get("to", [])
+        for port in rule.get("ports", [])
+        if peer.get("namespaceSelector", {}).get("matchLabels", {}).get(_NAMESPACE) == "kube-system"
+        and port["port"] == _DNS
+    }
+    return allowed == {"UDP", "TCP"}
 
 
 def _reaches_anything(manifests: Manifests, workload: Workload) -> bool:
