@@ -21,7 +21,6 @@ OTHERS = {
     "AWS_SECRET_ACCESS_KEY": "the object store's client",
     "AWS_REGION": "the object store's client",
     "AWS_ENDPOINT_URL": "the object store's client, for a store that is not Amazon's",
-    "HOME": "where programs may keep files of their own",
 }
 _OF_MLFLOW = "MLFLOW_"
 # What several API pods must not each have of their own.

@@ -157,7 +157,7 @@ def test_no_rule_and_no_dashboard_is_forgotten() -> None:
 
 def run_checks(*overlays: Path) -> subprocess.CompletedProcess[str]:
     require_tools()
-    command = [sys.executable, "-m", "k8s.checks", *overlays]
+    command = [sys.executable, "-m", "k8s.checks", *map(str, overlays)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
