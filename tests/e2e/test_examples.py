@@ -26,20 +26,6 @@ SERVERS = re.findall(r"^\| `(http://\S+)` \| .* \| `(.*)` \|$", PAGE.text, re.MU
 KEYS_MADE = 1  # so many blocks come before the servers are started
 SERVE = ["bentoml", "serve", "service:LoanDefault"]
 
-# What a page of examples cannot bring about; tests of the module that raises it do.
-NOT_SHOWN = {
-    "internal_error",
-    "model_unreadable",  # tests/api/test_models.py
-    "model_refused",  # tests/e2e/test_model_swap.py
-    "busy",  # tests/api/test_in_progress.py
-    "decision_log_unavailable",  # tests/decision_log/test_trouble.py
-    "too_many_jobs",  # tests/api/bulk
-    "jobs_unavailable",  # tests/jobs/test_outages.py
-    "job_unreadable",
-    "job_files_missing",
-    "unexpected_job_error",
-}
-
 
 class Run:
     """The whole page, run once."""
@@ -117,8 +103,18 @@ def answered(server: Server) -> set[tuple[str, str]]:
 
 
 def test_every_error_is_shown_or_said_not_to_be() -> None:
-    codes = {
-        error.code for error in vars(errors).values() if isinstance(error, type) and issubclass(error, LoanDefaultError)
+    raised = {
+        (int(error.status), error.code)
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, LoanDefaultError)
     }
-    shown = set(re.findall(r'"error": "(\w+)"', PAGE.text))
-    assert shown & codes == codes - NOT_SHOWN
+    answers = [example.shown for example in PAGE.examples]
+    shown = {(int(answer.status or 0), code) for answer in answers for code in codes(answer.printed)}
+    rows = re.findall(r"^\| (\d{3}) \| (`.*`) \| ", PAGE.text, re.MULTILINE)
+    told = {(int(status), code) for status, listed in rows for code in re.findall(r"`(\w+)`", listed)}
+    assert (shown & raised) | told == raised
+    assert not shown & told
+
+
+def codes(printed: str) -> list[str]:
+    return re.findall(r'^ *"error": "(\w+)"', printed, re.MULTILINE)
