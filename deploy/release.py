@@ -11,6 +11,7 @@ command can be run again.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -24,8 +25,8 @@ VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 # Where the version stands: these files, behind one of these words.
 PLACES = ("loan_default/__init__.py", "compose.yaml", ".env.example", "k8s/**/kustomization.yaml")
 BEFORE_VERSION = r'(__version__ = "|LOAN_DEFAULT_VERSION:-|LOAN_DEFAULT_VERSION=|newTag: "?)'
-# In this order, those that the Makefile has.
-BUILDS = ("bento", "image", "sbom")
+# In this order, those that the Makefile has; an image comes with its Bento, which gets BENTO_VERSION.
+BUILDS = ("image", "image-drift", "image-training", "sbom")
 _UNRELEASED = re.compile(r"^## Unreleased\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -97,12 +98,13 @@ def write_changelog(folder: Path, version: str) -> None:
     path.write_text(text.replace("## Unreleased\n", f"## Unreleased\n\n## {version} - {today}\n", 1), encoding="utf-8")
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, version: str) -> None:
     """Have the Makefile build what it knows how to build."""
+    environment = {**os.environ, "BENTO_VERSION": version}
     makefile = (folder / "Makefile").read_text(encoding="utf-8")
     for target in [name for name in BUILDS if re.search(rf"^{name}:", makefile, re.MULTILINE)]:
         print(f"make {target}", flush=True)
-        if subprocess.run(["make", target], cwd=folder, check=False).returncode:
+        if subprocess.run(["make", target], cwd=folder, env=environment, check=False).returncode:
             raise Refused(f"`make {target}` failed.")
 
 
@@ -116,7 +118,7 @@ def release(folder: Path, version: str, *, builds: bool) -> None:
     try:
         git(folder, "commit", "--all", "--message", f"Release {version}")
         if builds:
-            build(folder)
+            build(folder, version)
         git(folder, "tag", "--annotate", f"v{version}", "--cleanup=whitespace", "--message", f"{version}\n\n{notes}")
     except BaseException:
         git(folder, "reset", "--hard", before)  # the tree was clean: nothing of anybody's is lost

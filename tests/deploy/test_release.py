@@ -127,11 +127,13 @@ def test_another_branch_is_refused(repository: Repository) -> None:
 
 
 def test_builds_see_the_released_version_in_their_order(repository: Repository) -> None:
-    line = "\t@grep -o 'version__.*' loan_default/__init__.py | sed 's/^/$@ /'; git log -1 --format=%s\n"
+    line = (
+        "\t@grep -o 'version__.*' loan_default/__init__.py | sed \"s/^/$@ $$BENTO_VERSION /\"; git log -1 --format=%s\n"
+    )
     repository.write("Makefile", f"sbom:\n{line}\nimage:\n{line}\nother:\n{line}")
     done = repository.release("7.2.0")
     built = [line for line in done.stdout.splitlines() if line.startswith(("image", "sbom", "other"))]
-    assert built == ['image version__ = "7.2.0"', 'sbom version__ = "7.2.0"']
+    assert built == ['image 7.2.0 version__ = "7.2.0"', 'sbom 7.2.0 version__ = "7.2.0"']
     assert done.stdout.count("\nRelease 7.2.0\n") == 2
 
 
