@@ -21,7 +21,7 @@ _PIECE = re.compile(
     r"(?P<answer>\n(?:→ (?P<status>\d{3})\n\n)?(?:```(?P<kind>json|text)\n(?P<shown>.*?)```\n)?)?",
     re.DOTALL,
 )
-_SECONDS = 60
+_SECONDS = 240  # jobs and the drift monitor wait for a machine that is busy
 
 # What is never twice the same, wherever it stands in a string: ids, times, the hash in a model's tag, seconds to wait.
 _IN_STRINGS = {

@@ -18,7 +18,7 @@ from worked_examples import Answer, Example, Page, Reader, approximately
 from loan_default import errors
 from loan_default.errors import LoanDefaultError
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]  # the first test runs the whole page
 
 FILE = ROOT / "docs" / "examples.md"
 PAGE = Page(FILE.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from installation import ROOT, environment
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 FILE = ROOT / "examples" / "explore.ipynb"
 SHOWN = nbformat.read(FILE, as_version=4)
@@ -32,7 +32,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
         for name in kept:
             patch.setenv(name, str(tmp_path_factory.mktemp(name)))
         here = {"metadata": {"path": str(FILE.parent)}}
-        client = nbclient.NotebookClient(notebook, timeout=240, coalesce_streams=True, resources=here)
+        client = nbclient.NotebookClient(notebook, timeout=400, coalesce_streams=True, resources=here)
         client.execute(env=variables | {name: os.environ[name] for name in kept})
     if os.environ.get("EXAMPLES") == "write":
         write(notebook)
