@@ -9,7 +9,7 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve dev env bento image image-drift image-training prove sbom audit manifests pod test spark check bench lint lock clean
+.PHONY: help setup train serve dev env bento image image-drift image-training prove sbom audit manifests pod test spark check bench lint lock release clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -83,6 +83,9 @@ lint: $(INSTALLED) ## ruff and mypy
 
 lock: $(INSTALLED) ## resolve pyproject.toml anew into requirements/
 	@$(BIN)/python requirements/lock.py
+
+release: $(INSTALLED) ## version, changelog, commit, Bento, images, tag: make release VERSION=x.y.z
+	@$(BIN)/python deploy/release.py "$(VERSION)"
 
 spark: state/spark.venv/.installed ## the tests on Spark, in an environment of its own (1.1 GB; needs Java 17 or later)
 	@$(BIN)/pytest tests/e2e/test_spark.py

@@ -5,11 +5,8 @@
     drift.txt     the same and Evidently, for the Bento of the drift monitor
     training.txt  the same as serving.txt and what trains, for the image that also runs MLflow's server
     spark.txt     what runs the registered model on Spark: a subset of dev.txt, at the same versions, and PySpark
-<<<<<<< HEAD
     tools.txt     what lists the packages of an image and looks up their known faults; in an environment of its own
-=======
     kubernetes.txt, kubectl.txt    what checks the manifests of k8s/, in an environment of its own
->>>>>>> k8s
     uv.txt        the installer
 
 Each package is pinned with the hashes of its files. No index is named, so an organisation's mirror works as it is.
@@ -43,10 +40,7 @@ if __name__ == "__main__":
     image = ("--extra=training", "--extra=server", "--extra=drift")
     compile_lock("training.txt", "pyproject.toml", *image, "--constraints", "requirements/dev.txt")
     compile_lock("spark.txt", "--group=pyproject.toml:spark", "--constraints", "requirements/dev.txt")
-<<<<<<< HEAD
     compile_lock("tools.txt", "-", text="cyclonedx-bom\npip-audit\n")
-=======
     compile_lock("kubernetes.txt", "--group=pyproject.toml:kubernetes", *upgrade)
     compile_lock("kubectl.txt", "--group=pyproject.toml:kubectl", "--no-deps", *upgrade)
->>>>>>> k8s
     compile_lock("uv.txt", "-", text="uv\n")

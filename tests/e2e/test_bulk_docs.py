@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from handed_in import csv
 from installation import KEY, ROOT, Server
+from worked_examples import blocks
 
 pytestmark = pytest.mark.e2e
 
@@ -23,9 +24,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def blocks(language: str, server: Server) -> str:
-    found = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
-    return "\n".join(found).replace("http://127.0.0.1:3000", server.url)
+def code(language: str, server: Server) -> str:
+    return "\n".join(blocks(PAGE, language)).replace("http://127.0.0.1:3000", server.url)
 
 
 def run(folder: Path, *command: str) -> str:
@@ -35,7 +35,7 @@ def run(folder: Path, *command: str) -> str:
 
 
 def test_the_shell_lines_fetch_results_and_rejects(server: Server, folder: Path) -> None:
-    run(folder, "bash", "-euc", blocks("bash", server))
+    run(folder, "bash", "-euc", code("bash", server))
     header, *lines = (folder / "scored.csv").read_text().splitlines()
     assert header == (
         "row,Index,Employed,Bank Balance,Annual Salary,probability,prediction,default_risk,model_version,reasons"
@@ -45,7 +45,7 @@ def test_the_shell_lines_fetch_results_and_rejects(server: Server, folder: Path)
 
 
 def test_both_of_bentomls_clients_work_as_shown(server: Server, folder: Path) -> None:
-    shown = f"KEY = {KEY!r}\n{blocks('python', server)}\nprint(scored, status.value, task_id, sep='\\n')\n"
+    shown = f"KEY = {KEY!r}\n{code('python', server)}\nprint(scored, status.value, task_id, sep='\\n')\n"
     kept = shown.replace("return await task.get()", "return (await task.get()).rename('scored.parquet')")
     _, status, task_id = run(folder, sys.executable, "-c", kept).splitlines()
     assert pq.read_table(folder / "scored.parquet").num_rows == 30
@@ -54,7 +54,7 @@ def test_both_of_bentomls_clients_work_as_shown(server: Server, folder: Path) ->
 
 
 def test_the_synchronous_client_still_needs_the_way_around(server: Server, folder: Path) -> None:
-    code = f"""
+    shown = f"""
 import bentoml
 from pathlib import Path
 with bentoml.SyncHTTPClient({server.url!r}, token={KEY!r}) as client:
@@ -63,4 +63,4 @@ with bentoml.SyncHTTPClient({server.url!r}, token={KEY!r}) as client:
     except AttributeError as error:
         print(error)
 """
-    assert "_opened_files" in run(folder, sys.executable, "-c", code), "BentoML mended it: drop the way around"
+    assert "_opened_files" in run(folder, sys.executable, "-c", shown), "BentoML mended it: drop the way around"

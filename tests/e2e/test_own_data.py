@@ -12,6 +12,7 @@ from typing import Any
 import bentoml
 import pytest
 from installation import KEY, ROOT, Installation, Server, free_port, serving
+from worked_examples import blocks
 
 from loan_default.model import LoanModel
 from loan_default.served import find_served
@@ -20,7 +21,7 @@ from loan_default.settings import Settings
 pytestmark = pytest.mark.e2e
 
 PAGE = (ROOT / "docs" / "own-data.md").read_text()
-INFER, CHECK, TRAIN, SERVE, CURL, DIFF = re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)
+INFER, CHECK, TRAIN, SERVE, CURL, DIFF = blocks(PAGE, "bash")
 EXAMPLE = ROOT / "examples" / "credit_data"
 
 

@@ -4,10 +4,10 @@ import json
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from installation import KEY, ROOT, Installation, Server
+from worked_examples import approximately, blocks
 
 from loan_default.model import LoanModel
 from loan_default.served import find_served
@@ -16,16 +16,7 @@ from loan_default.settings import Settings
 pytestmark = pytest.mark.e2e
 
 README = (ROOT / "README.md").read_text()
-ANSWER, REFUSAL = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL))
-
-
-def shown(value: Any) -> Any:
-    """A structure whose numbers are compared to nine digits: another machine's libm may round the last one."""
-    if isinstance(value, dict):
-        return {key: shown(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [shown(item) for item in value]
-    return pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
+ANSWER, REFUSAL = (json.loads(block) for block in blocks(README, "json"))
 
 
 def test_the_curl_line_gets_the_answer_that_is_shown(server: Server, tmp_path: Path) -> None:
@@ -38,7 +29,7 @@ def test_the_curl_line_gets_the_answer_that_is_shown(server: Server, tmp_path: P
     ids = [content["data"].pop("decision_id") for content in (answer, ANSWER)]
     assert ids[0] != ids[1]
     assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
-    assert answer == shown(ANSWER)
+    assert answer == approximately(ANSWER)
 
 
 def test_the_refusal_is_the_one_that_is_shown(server: Server) -> None:
@@ -48,7 +39,7 @@ def test_the_refusal_is_the_one_that_is_shown(server: Server) -> None:
 
 
 def test_the_python_example_runs(server: Server, installation: Installation) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (example,) = blocks(README, "python")
     code = f"KEY = {KEY!r}\n" + example.replace("http://127.0.0.1:3000", server.url) + "print(answers)"
     assert "'default_risk': 'Low'" in installation.python(code)
 

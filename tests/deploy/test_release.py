@@ -1,0 +1,146 @@
+"""Releases, made for real in a repository of their own that holds this project's files."""
+
+import re
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from installation import ROOT
+
+from deploy.release import BEFORE_VERSION, present_version
+from loan_default import __version__
+
+pytestmark = pytest.mark.integration
+
+FILES = ["CHANGELOG.md", "Makefile", "compose.yaml", ".env.example", "deploy", "loan_default/__init__.py", "k8s"]
+CHANGE = "- Something that users notice.\n"
+
+
+class Repository:
+    """A clone on which somebody works."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=self.folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def read(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text)
+        self.git("add", name)
+        self.git("commit", "--message", f"Change {name}")
+
+    def release(self, version: str, *options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "deploy/release.py", version, *options]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+
+    def state(self) -> tuple[str, str, str]:
+        return self.git("rev-parse", "HEAD"), self.git("status", "--porcelain"), self.git("tag")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    for name in FILES:
+        source, target = ROOT / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy(source, target)
+    repository = Repository(tmp_path)
+    repository.git("init", "--initial-branch=main")
+    repository.git("config", "user.name", "Somebody")
+    repository.git("config", "user.email", "somebody@localhost")
+    text = repository.read("CHANGELOG.md")
+    if not re.search(r"^## Unreleased\n\n(### .*\n\n)?- ", text, re.MULTILINE):
+        text = text.replace("## Unreleased\n", f"## Unreleased\n\n### Added\n\n{CHANGE}", 1)
+    (tmp_path / "CHANGELOG.md").write_text(text)
+    repository.git("add", ".")
+    repository.git("commit", "--message", "Everything")
+    return repository
+
+
+def test_a_release_is_a_commit_and_a_tag_with_version_and_changelog(repository: Repository) -> None:
+    changes = repository.read("CHANGELOG.md").partition("## Unreleased\n")[2].partition("\n## ")[0].strip()
+    done = repository.release("7.2.0", "--no-build")
+    assert done.returncode == 0, done.stderr
+    assert repository.git("log", "-1", "--format=%s") == "Release 7.2.0"
+    assert repository.git("status", "--porcelain") == ""
+    assert repository.git("tag", "--points-at", "HEAD") == "v7.2.0"
+    assert changes in repository.git("tag", "--list", "--format=%(contents)", "v7.2.0")
+    assert present_version(repository.folder) == "7.2.0"
+    released = f"## Unreleased\n\n## 7.2.0 - {datetime.now(UTC).date().isoformat()}\n\n{changes}"
+    assert released in repository.read("CHANGELOG.md")
+
+
+def test_the_version_is_left_behind_nowhere(repository: Repository) -> None:
+    assert repository.release("7.2.0", "--no-build").returncode == 0
+    pattern = re.compile(BEFORE_VERSION + re.escape(__version__))
+    texts = {name: repository.read(name) for name in repository.git("ls-files").split()}
+    assert [name for name, text in texts.items() if pattern.search(text)] == []
+
+
+def test_a_second_release_needs_a_higher_version_and_something_to_tell(repository: Repository) -> None:
+    assert repository.release("7.2.0", "--no-build").returncode == 0
+    before = repository.state()
+    assert "nothing under Unreleased" in repository.release("7.10.0", "--no-build").stderr
+    assert "7.2.0 is not higher than 7.2.0" in repository.release("7.2.0", "--no-build").stderr
+    assert "7.1.9 is not higher than 7.2.0" in repository.release("7.1.9", "--no-build").stderr
+    assert repository.state() == before
+    repository.write("CHANGELOG.md", repository.read("CHANGELOG.md").replace("Unreleased\n", f"Unreleased\n\n{CHANGE}"))
+    assert repository.release("7.10.0", "--no-build").returncode == 0  # numbers, not letters
+    assert repository.git("tag") == "v7.10.0\nv7.2.0"
+
+
+def test_the_version_in_the_code_can_be_the_first_release_but_none_below_it(repository: Repository) -> None:
+    assert f"0.0.1 is lower than {__version__}" in repository.release("0.0.1", "--no-build").stderr
+    assert repository.release(__version__, "--no-build").returncode == 0
+    assert repository.git("tag") == f"v{__version__}"
+
+
+@pytest.mark.parametrize("version", ["1.0", "v1.0.0", "1.0.0-rc1", "01.0.0", "", "1.0.0; true"])
+def test_what_is_no_version_is_refused(repository: Repository, version: str) -> None:
+    before = repository.state()
+    done = repository.release(version, "--no-build")
+    assert (done.returncode, "is not a version" in done.stderr) == (2, True)
+    assert repository.state() == before
+
+
+def test_a_dirty_tree_is_refused_and_stays_as_it_is(repository: Repository) -> None:
+    (repository.folder / "new.txt").write_text("not committed")
+    before = repository.state()
+    done = repository.release("7.2.0", "--no-build")
+    assert (done.returncode, "not committed" in done.stderr) == (2, True)
+    assert repository.state() == before
+
+
+def test_another_branch_is_refused(repository: Repository) -> None:
+    repository.git("switch", "--create", "idea")
+    assert "Releases are made from main, and this is idea" in repository.release("7.2.0", "--no-build").stderr
+
+
+def test_builds_see_the_released_version_in_their_order(repository: Repository) -> None:
+    line = (
+        "\t@grep -o 'version__.*' loan_default/__init__.py | sed \"s/^/$@ $$BENTO_VERSION /\"; git log -1 --format=%s\n"
+    )
+    repository.write("Makefile", f"sbom:\n{line}\nimage:\n{line}\nother:\n{line}")
+    done = repository.release("7.2.0")
+    built = [line for line in done.stdout.splitlines() if line.startswith(("image", "sbom", "other"))]
+    assert built == ['image 7.2.0 version__ = "7.2.0"', 'sbom 7.2.0 version__ = "7.2.0"']
+    assert done.stdout.count("\nRelease 7.2.0\n") == 2
+
+
+def test_a_build_that_fails_takes_the_release_back(repository: Repository) -> None:
+    repository.write("Makefile", "image:\n\tfalse\n")
+    before = repository.state()
+    done = repository.release("7.2.0")
+    assert (done.returncode, "`make image` failed" in done.stderr) == (2, True)
+    assert repository.state() == before
+    assert present_version(repository.folder) == __version__
