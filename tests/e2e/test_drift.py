@@ -239,7 +239,7 @@ def test_no_pickle_runs_in_the_monitor_by_its_socket(watched_by_many: Server, ty
     answered = 0
     # Its own, and that of the job worker, which BentoML's processes inherit.
     for path in {str(c.laddr) for c in monitor.net_connections("unix") if "bentoml-uds" in str(c.laddr)}:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://beside", timeout=5) as client:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://beside", timeout=30) as client:
             answered += client.post("/verdict", json={}).status_code == 200
             nothing_runs(client, types, tmp_path / "ran")
     assert answered == 1
@@ -247,7 +247,7 @@ def test_no_pickle_runs_in_the_monitor_by_its_socket(watched_by_many: Server, ty
 
 @pytest.mark.parametrize("types", PICKLES)
 def test_no_pickle_runs_in_a_monitor_that_stands_alone(alone: Server, types: list[str], tmp_path: Path) -> None:
-    with httpx.Client(base_url=alone.url, timeout=5) as client:
+    with httpx.Client(base_url=alone.url, timeout=30) as client:
         nothing_runs(client, types, tmp_path / "ran")
 
 
