@@ -16,6 +16,8 @@ from decisions import wait_for
 from installation import ROOT, Installation, Server, free_port, serving
 from promql import MONITORING, PROMTOOL, base, declared, exposed_by, needs_promtool, unknown
 
+pytestmark = pytest.mark.timeout(600)  # jobs and the monitor give way to whatever else the machine does
+
 # Exposed by a portfolio with categories alone, which the default one is not.
 OF_CATEGORIES = "loan_unknown_categories_total"
 # Empty where nobody calls while Prometheus looks.
@@ -48,8 +50,8 @@ def page(watched: Server) -> str:
         assert client.post("/predict", json={"applications": [APPLICANT] * 100}).status_code == 200
         assert client.get("/api/v1/model/info", headers={"X-API-Key": "wrong"}).status_code == 403
         job = client.post("/api/v1/predict/batch", json={"predictions": [APPLICANT] * 10}).json()["job_id"]
-        wait_for(lambda: client.get(f"/api/v1/predict/batch/{job}").json()["status"] == "SUCCESS", within_s=90)
-    wait_for(lambda: "loan_model_drift_psi{" in text(watched), within_s=90)
+        wait_for(lambda: client.get(f"/api/v1/predict/batch/{job}").json()["status"] == "SUCCESS", within_s=240)
+    wait_for(lambda: "loan_model_drift_psi{" in text(watched), within_s=240)
     return text(watched)
 
 
@@ -148,6 +150,7 @@ def prometheus(watched: Server, page: str, tmp_path_factory: pytest.TempPathFact
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as client:
+            wait_for(lambda: is_ready(client), within_s=60)
             wait_for(lambda: found(client, "count_over_time(loan_model_ready[1m]) >= 5"), within_s=60)
             yield client
     finally:
@@ -157,13 +160,17 @@ def prometheus(watched: Server, page: str, tmp_path_factory: pytest.TempPathFact
 
 def found(client: httpx.Client, query: str) -> list[dict[str, Any]]:
     """What Prometheus finds."""
-    try:
-        answer = client.get("/query", params={"query": query}).json()
-    except httpx.TransportError:  # it is starting
-        return []
-    assert answer["status"] == "success", answer
-    series: list[dict[str, Any]] = answer["data"]["result"]
+    answer = client.get("/query", params={"query": query})
+    assert answer.status_code == 200, answer.text
+    series: list[dict[str, Any]] = answer.json()["data"]["result"]
     return series
+
+
+def is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/query", params={"query": "1"}).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_a_real_prometheus_evaluates_every_rule_and_no_alert_is_raised(prometheus: httpx.Client) -> None:
