@@ -2,20 +2,32 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import yaml
 from decisions import wait_for
-from installation import ROOT, Installation, Server, serving
+from installation import ROOT, Installation, Server, free_port, serving
 from promql import MONITORING, PROMTOOL, base, declared, exposed_by, needs_promtool, unknown
+
+pytestmark = pytest.mark.timeout(600)  # jobs and the monitor give way to whatever else the machine does
 
 # Exposed by a portfolio with categories alone, which the default one is not.
 OF_CATEGORIES = "loan_unknown_categories_total"
+# Empty where nobody calls while Prometheus looks.
+OF_CALLS = {
+    "Predict calls without an error, 30 days",
+    "Answers within 25 ms, 30 days",
+    "How fast the budget of errors burns",
+    "How fast the budget of slow answers burns",
+    "Applicants by risk band, share",
+}
 APPLICANT = {"employed": 1, "bank_balance": 8754.36, "annual_salary": 532339.56}
 
 
@@ -38,8 +50,8 @@ def page(watched: Server) -> str:
         assert client.post("/predict", json={"applications": [APPLICANT] * 100}).status_code == 200
         assert client.get("/api/v1/model/info", headers={"X-API-Key": "wrong"}).status_code == 403
         job = client.post("/api/v1/predict/batch", json={"predictions": [APPLICANT] * 10}).json()["job_id"]
-        wait_for(lambda: client.get(f"/api/v1/predict/batch/{job}").json()["status"] == "SUCCESS")
-    wait_for(lambda: "loan_model_drift_psi{" in text(watched))
+        wait_for(lambda: client.get(f"/api/v1/predict/batch/{job}").json()["status"] == "SUCCESS", within_s=240)
+    wait_for(lambda: "loan_model_drift_psi{" in text(watched), within_s=240)
     return text(watched)
 
 
@@ -111,6 +123,75 @@ def test_each_field_of_a_line_of_the_log_is_described(watched: Server, page: str
 def test_prometheus_can_read_the_page(page: str) -> None:
     done = subprocess.run([str(PROMTOOL), "check", "metrics"], input=page, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 3}, done.stdout + done.stderr  # 3: it read all of it, and has opinions on names
+
+
+@pytest.fixture(scope="module")
+def prometheus(watched: Server, page: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A real Prometheus that has scraped the server a few times and evaluated the rules."""
+    assert page  # what it scrapes holds every metric
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("Prometheus is not installed (apt-get install prometheus)")
+    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
+    scrape = {"job_name": "any-name", "static_configs": [{"targets": [watched.url.removeprefix("http://")]}]}
+    configuration = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(MONITORING / "*.rules.yaml")],
+        "scrape_configs": [scrape],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    with (folder / "log").open("wb") as log:
+        options = {
+            "config.file": folder / "prometheus.yml",
+            "storage.tsdb.path": folder / "data",
+            "web.listen-address": f"127.0.0.1:{port}",
+        }
+        command = [program, *(f"--{name}={value}" for name, value in options.items())]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as client:
+            wait_for(lambda: is_ready(client), within_s=60)
+            wait_for(lambda: found(client, "count_over_time(loan_model_ready[1m]) >= 5"), within_s=60)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def found(client: httpx.Client, query: str) -> list[dict[str, Any]]:
+    """What Prometheus finds."""
+    answer = client.get("/query", params={"query": query})
+    assert answer.status_code == 200, answer.text
+    series: list[dict[str, Any]] = answer.json()["data"]["result"]
+    return series
+
+
+def is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/query", params={"query": "1"}).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_a_real_prometheus_evaluates_every_rule_and_no_alert_is_raised(prometheus: httpx.Client) -> None:
+    def rules() -> list[dict[str, Any]]:
+        groups = prometheus.get("/rules").json()["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    wait_for(lambda: {rule["health"] for rule in rules()} == {"ok"})
+    assert {rule["name"] for rule in rules()} == {name for name, _ in queries() if name.startswith(("loan:", "Loan"))}
+    assert {rule["name"] for rule in rules() if rule.get("state") == "firing"} == set()
+
+
+def test_a_real_prometheus_answers_every_panel(prometheus: httpx.Client) -> None:
+    empty = set()
+    for panel in json.loads((MONITORING / "dashboard.json").read_text())["panels"]:
+        for target in panel.get("targets", []):
+            query = target["expr"].replace("$__rate_interval", "5s").replace("$namespace", ".*")
+            if not found(prometheus, query):
+                empty.add(panel["title"])
+    # Nothing is wrong, and no column has categories.
+    assert empty <= {"Alerts that are raised", "Values that are no known category, an hour", *OF_CALLS}
 
 
 def test_a_server_without_a_model_says_so(tmp_path: Path) -> None:
