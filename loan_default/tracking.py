@@ -117,6 +117,7 @@ def mlflow_here(settings: Settings) -> Any:
     settings.state.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # in a container there is no git, which is nobody's mistake
     import mlflow
 
     for name in ("mlflow", "alembic"):
