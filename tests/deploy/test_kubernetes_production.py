@@ -22,7 +22,9 @@ from rendered import overlay
 
 from loan_default.security.keys_file import add_key
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# Whoever starts several pods at once on two cores has to wait for them.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+START_S = 240
 
 ROWS = 20_000
 # Enough for all tests here but the one that uses it up.
@@ -69,7 +71,8 @@ def production(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
         def start(workload: str, instance: str, changes: Changes) -> Pod:
             return stack.enter_context(made.running(manifests, workload, instance, changes))
 
-        monitor = start("loan-default-drift", "drift", Changes.of(drift_image, "drift-monitor", ports[3]))
+        watching = Changes.of(drift_image, "drift-monitor", ports[3], DRIFT_CHECK_INTERVAL_S="1")
+        monitor = start("loan-default-drift", "drift", watching)
         api = [
             start("loan-default-api", f"api-{n}", Changes.of(image, "api", ports[n], DRIFT_URL=drift_url, **SETTINGS))
             for n in (0, 1)
@@ -77,8 +80,8 @@ def production(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
         words = {"9100": str(ports[2])}
         worker = start("loan-default-job-worker", "worker", Changes(image, "job-worker", ports[2], {}, words))
         for pod in (*api, monitor):
-            wait_for(lambda: pod.answers("/readyz"), 120)  # noqa: B023  # called at once
-        wait_for(lambda: worker.answers("/metrics"), 120)
+            wait_for(lambda: pod.answers("/readyz"), START_S)  # noqa: B023  # called at once
+        wait_for(lambda: worker.answers("/metrics"), START_S)
         yield Production((api[0], api[1]), worker, monitor, scorer, operator, postgres)
 
 
