@@ -71,8 +71,7 @@ def production(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
         def start(workload: str, instance: str, changes: Changes) -> Pod:
             return stack.enter_context(made.running(manifests, workload, instance, changes))
 
-        watching = Changes.of(drift_image, "drift-monitor", ports[3], DRIFT_CHECK_INTERVAL_S="1")
-        monitor = start("loan-default-drift", "drift", watching)
+        monitor = start("loan-default-drift", "drift", Changes.of(drift_image, "drift-monitor", ports[3]))
         api = [
             start("loan-default-api", f"api-{n}", Changes.of(image, "api", ports[n], DRIFT_URL=drift_url, **SETTINGS))
             for n in (0, 1)
@@ -117,22 +116,27 @@ def test_a_job_of_one_pod_is_worked_on_by_the_worker_and_read_from_the_other_pod
 
 
 def test_the_monitor_hears_of_the_predictions_of_each(production: Production) -> None:
-    def samples(n: int) -> int:
-        with production.call(n, production.operator) as client:
-            answer = client.get("/api/v1/drift")
-        return int(answer.json()["data"]["window"]["samples"]) if answer.status_code == 200 else 0
+    def samples() -> float:
+        page = httpx.get(f"{production.monitor.url}/metrics", timeout=10).text
+        return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith("loan_drift_samples_total"))
 
     for n in (0, 1):
-        before = samples(1 - n)
+        before = samples()
 
         # What is on its way to a busy monitor may be dropped, by design.
-        def one_more_arrives(n: int = n, before: int = before) -> bool:
+        def one_more_arrives(n: int = n, before: float = before) -> bool:
             with production.call(n, production.scorer) as client:
                 assert client.post("/api/v1/predict", json=APPLICANT).status_code == 200
             time.sleep(2)
-            return samples(1 - n) > before
+            return samples() > before
 
         wait_for(one_more_arrives, 60)
+    told = []
+    for n in (0, 1):
+        with production.call(n, production.operator) as client:
+            told.append(client.get("/api/v1/drift").json()["data"]["model_tag"])
+    assert told[0] is not None
+    assert told[0] == told[1]
 
 
 def test_both_pods_count_one_rate_limit(production: Production) -> None:
