@@ -11,6 +11,8 @@ import yaml
 from decisions import wait_for
 from installation import KEY, ROOT, Installation, environment, serving
 
+from loan_default.image import BASE_IMAGE
+
 pytestmark = pytest.mark.e2e
 
 APPLICANT = {"employed": 1, "bank_balance": 8754.36, "annual_salary": 532339.56}
@@ -39,6 +41,32 @@ def test_it_holds_code_and_declaration_but_no_state_keys_tests_or_training(bento
     assert "loan_default/api/page/docs.html" in files
     assert not [name for name in files if "training" in name or "api_key" in name or name.endswith((".db", ".env"))]
     assert KEY not in "".join(path.read_text(errors="ignore") for path in bento.rglob("*") if path.is_file())
+
+
+def test_its_image_has_no_compilers_and_ours_keeps_what_bentoml_sets(bento: Path) -> None:
+    """deploy/bento.Containerfile takes an image apart, and must put together again what BentoML relies on."""
+    theirs = (bento / "env" / "docker" / "Dockerfile").read_text()
+    ours = (ROOT / "deploy" / "bento.Containerfile").read_text()
+    assert "apt-get" not in theirs
+    assert f"FROM {BASE_IMAGE} " in theirs
+    variables = set(re.findall(r"^ENV (\w+)=", theirs, re.MULTILINE))
+    assert {name for name in variables if not name.startswith("UV_")} <= set(re.findall(r"\b([A-Z_]+)=", ours))
+    (entrypoint,) = re.findall(r'ENTRYPOINT \[ "(.*)" \]', theirs)
+    assert f'ENTRYPOINT ["{entrypoint}"]' in ours
+    (uid,) = re.findall(r"ARG BENTO_USER_UID=(\d+)", theirs)
+    assert f"USER {uid}:{uid}" in ours
+
+
+def test_the_drift_monitor_is_a_bento_of_its_own_with_evidently_and_without_the_api(installation: Installation) -> None:
+    done = installation.run("bentoml", "build", "-f", "drift/bentofile.yaml", "-o", "tag", ".")
+    assert done.returncode == 0, done.stderr
+    tag = re.search(r"__tag__:loan_default_drift:(\w+)", done.stdout)
+    assert tag is not None
+    built = installation.state / "bentoml" / "bentos" / "loan_default_drift" / tag[1]
+    assert "evidently==" in (built / "env" / "python" / "requirements.txt").read_text()
+    files = {str(path.relative_to(built / "src")) for path in (built / "src").rglob("*") if path.is_file()}
+    assert "drift/service.py" in files
+    assert not [name for name in files if name == "service.py" or "training" in name or "tests" in name]
 
 
 def test_served_by_tag_from_another_folder_it_answers(installation: Installation, bento: Path, tmp_path: Path) -> None:

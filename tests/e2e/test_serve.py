@@ -186,10 +186,10 @@ def test_the_log_is_json_with_request_ids_and_without_applicants_or_keys(server:
         assert secret not in log
 
 
-def test_a_killed_worker_comes_back_in_a_container_too_the_other_answers_and_no_count_is_lost(
+def test_a_killed_worker_comes_back_the_other_answers_and_no_count_is_lost(
     installation: Installation, tmp_path: Path
 ) -> None:
-    variables = {**installation.environment, "WORKERS": "2", "BENTOML_CONTAINERIZED": "1"}
+    variables = {**installation.environment, "WORKERS": "2"}
     counted = 'loan_predictions_total{face="rest"}'
     with serving(["bentoml", "serve", "."], variables, ROOT, tmp_path / "log") as server:
         wait_for(lambda: len(server.logged("Serving ")) == 2)
@@ -212,6 +212,26 @@ def test_a_killed_worker_comes_back_in_a_container_too_the_other_answers_and_no_
     living = {server.process.pid, second.pid, third.pid, *beside}
     for name in ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"):
         assert {sample for sample in metrics if sample.startswith(name)} == {f'{name}{{pid="{pid}"}}' for pid in living}
+
+
+@pytest.mark.parametrize("victim", ["worker", "drift monitor"])
+def test_in_a_container_a_killed_process_ends_the_server_in_good_order(
+    installation: Installation, tmp_path: Path, victim: str
+) -> None:
+    contained = {"WORKERS": "2", "BENTOML_CONTAINERIZED": "1", "SHUTDOWN_DELAY_S": "2"}
+    variables = {**installation.copy(tmp_path / "state").environment, **contained}
+    with serving(["bentoml", "serve", "."], variables, ROOT, tmp_path / "log") as server:
+        wait_for(lambda: len(server.logged("initialized")) == 4, within_s=60)
+        pick = {"worker": server.workers, "drift monitor": server.drift_monitors}
+        pick[victim]()[0].kill()
+        wait_for(lambda: _status(server, "/readyz") == 503)
+        _predict(server, 5)  # during the delay
+        assert server.process.wait(timeout=25) == 1
+    assert [line["level"] for line in server.lines() if "was killed by SIGKILL" in line["message"]] == ["ERROR"]
+
+
+def _status(server: Server, path: str) -> int:
+    return httpx.get(server.url + path, timeout=10).status_code
 
 
 def _predict(server: Server, times: int) -> None:

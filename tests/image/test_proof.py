@@ -217,7 +217,7 @@ def test_14_a_process_that_dies_makes_it_unready_and_ends_it(story: Story, servi
     story.container.start()
 
 
-def test_15_calls_under_way_are_answered_when_it_is_stopped_and_it_ends_well(story: Story) -> None:
+def test_15_when_it_is_stopped_it_ends_well(story: Story) -> None:
     before = time.monotonic()
     story.container.engine.answer("stop", "--time=30", story.container.name)
     assert time.monotonic() - before < 17
