@@ -57,11 +57,12 @@ def test_a_running_job_goes_on_without_its_database(shared: Settings, postgres: 
     worker.start()
     with Jobs(shared) as jobs:
         job_id = hand_in(jobs, promoted, portfolio(60_000), chunk_rows=100)
+        folder = jobs.folder(job_id)
         wait_for(jobs, job_id, lambda view: view.completed > 0)
         postgres.stop()
         try:
             deadline = time.monotonic() + 60
-            while "summary.json" not in jobs.folder(job_id).names():
+            while "summary.json" not in folder.names():
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
         finally:
