@@ -9,12 +9,14 @@ module, reads the settings and the served model's columns when it is imported.
 import os
 import sys
 
+from loan_default.priority import give_way
+
 # BentoML names the service of a process among its arguments. Online scoring goes first, already while all of them
 # import what follows, which takes seconds; jobs come last.
 if "JobWorker" in sys.argv:
-    os.nice(19)
+    give_way(19)
 elif "DriftMonitor" in sys.argv:
-    os.nice(10)
+    give_way(10)
 
 import asyncio
 import gc

@@ -145,18 +145,19 @@ def made(rows: int) -> Iterator[pa.Table]:
 
 
 def engine(kind: str) -> Callable[[Path, int], Callable[[], object]]:
-    """Ours, with inspection, checks, rejects, checkpoints and summary."""
+    """Ours, with inspection, checks, rejects, checkpoints and summary, drift included."""
 
     def prepare(model_folder: Path, rows: int) -> Callable[[], object]:
         model = LoanModel.load(model_folder)
         place = Place(LocalFileSystem(), str(portfolio(kind, rows)))
         folder = FOLDER / f"out-{kind}-{rows}"
         shutil.rmtree(folder, ignore_errors=True)
+        watch = model.population_watch(read_settings().drift_psi_threshold)
 
         def score() -> None:
             written = Written.model_validate({"kind": kind})
             order = inspect(place, model.schema, written, most_rows=10**9).order
-            work = Work(order, place, LocalFolder(folder), model, "1", CORES)
+            work = Work(order, place, LocalFolder(folder), model, "1", CORES, watch)
             summary = run(work, lambda _: None, lambda: False)
             assert summary.scored == rows, summary  # noqa: S101  # a benchmark of something else otherwise
             shutil.rmtree(folder)

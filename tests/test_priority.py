@@ -1,0 +1,36 @@
+"""Processes that give way do so beyond their own session."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+AUTOGROUP = Path("/proc/self/autogroup")
+TELL = """
+import os
+from pathlib import Path
+from loan_default.priority import give_way
+give_way(19)
+group = Path("/proc/self/autogroup")
+print(os.nice(0), group.read_text().split()[-1] if group.exists() else "none")
+"""
+
+
+def told(new_session: bool) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", TELL], capture_output=True, text=True, check=True, start_new_session=new_session
+    )
+    return done.stdout.split()
+
+
+def test_a_process_that_gives_way_is_nice() -> None:
+    assert told(new_session=False)[0] == "19"
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel does not group processes by session")
+def test_its_session_is_nice_as_well_but_no_session_that_it_shares() -> None:
+    before = AUTOGROUP.read_text()
+    assert told(new_session=True)[1] == "19"
+    assert told(new_session=False)[1] == before.split()[-1]
+    assert AUTOGROUP.read_text() == before
