@@ -6,7 +6,6 @@ BentoML fixes workers, timeouts and request types when a service class is declar
 module, reads the settings and the served model's columns when it is imported.
 """
 
-import os
 import sys
 
 from loan_default.priority import give_way

@@ -50,15 +50,20 @@ class Container:
 
     def start(self, *, ready: str = "/readyz") -> None:
         """Start a new container, and wait until `ready` is answered with 200."""
-        variables = {**self.variables, "BENTOML_HOST": "127.0.0.1", "BENTOML_PORT": str(self.port)}
-        options = [f"--env={name}={value}" for name, value in variables.items()]
-        options += [*_limits(), "--network=host", f"--volume={self.volume}:/state", *HARDENED]
-        self.engine.answer("run", "--detach", f"--name={self.name}", *options, f"{self.image}:{__version__}")
+        self.run_once()
         deadline = time.monotonic() + _READY_WITHIN_S
         while self.status(ready) != 200:
             if time.monotonic() > deadline or not self.running:
                 pytest.fail(f"{ready} is not answered:\n{self.logs()[-4000:]}")
             time.sleep(0.2)
+
+    def run_once(self, *command: str) -> None:
+        """Start a new container, with another command than the image's own if there is one."""
+        variables = {**self.variables, "BENTOML_HOST": "127.0.0.1", "BENTOML_PORT": str(self.port)}
+        options = [f"--env={name}={value}" for name, value in variables.items()]
+        options += [*_limits(), "--network=host", f"--volume={self.volume}:/state", *HARDENED]
+        image = f"{self.image}:{__version__}"
+        self.engine.answer("run", "--detach", f"--name={self.name}", *options, image, *command)
 
     def status(self, path: str) -> int | None:
         """The status of an answer; None without one."""

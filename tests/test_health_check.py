@@ -32,7 +32,7 @@ def port() -> Iterator[int]:
 
 
 def check(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-I", "-S", SCRIPT, *map(str, arguments)]
+    command = [sys.executable, "-I", "-S", str(SCRIPT), *map(str, arguments)]
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20, check=False)
 
 
