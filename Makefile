@@ -9,7 +9,7 @@ DATA ?= data/Default_Fin.csv
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train serve bento test spark check bench lint lock release clean
+.PHONY: help setup train serve bento test spark check bench lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -54,6 +54,7 @@ lint: $(INSTALLED) ## ruff and mypy
 lock: $(INSTALLED) ## resolve pyproject.toml anew into requirements/
 	@$(BIN)/python requirements/lock.py
 
+.PHONY: release
 release: $(INSTALLED) ## version, changelog, commit, Bento, images, tag: make release VERSION=x.y.z
 	@$(BIN)/python deploy/release.py "$(VERSION)"
 
