@@ -23,8 +23,11 @@ BRANCH = "main"
 CHANGELOG = "CHANGELOG.md"
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 # Where the version stands: these files, behind one of these words.
-PLACES = ("loan_default/__init__.py", "compose.yaml", ".env.example", "k8s/**/kustomization.yaml")
-BEFORE_VERSION = r'(__version__ = "|LOAN_DEFAULT_VERSION:-|LOAN_DEFAULT_VERSION=|newTag: "?)'
+CODE = "loan_default/__init__.py"
+PLACES = (CODE, "compose.yaml", ".env.example", "k8s/**/kustomization.yaml", "README.md", "docs/**/*.md")
+BEFORE_VERSION = (
+    r'(__version__ = "|LOAN_DEFAULT_VERSION(?::-|=|` \| `)|newTag: "?|\bloan_default(?:_drift|_training)?:)'
+)
 # In this order, those that the Makefile has; an image comes with its Bento, which gets BENTO_VERSION.
 BUILDS = ("image", "image-drift", "image-training", "sbom")
 _UNRELEASED = re.compile(r"^## Unreleased\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -53,7 +56,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 def present_version(folder: Path) -> str:
     """The version in the code."""
-    (version,) = re.findall(r'^__version__ = "(.*)"$', (folder / PLACES[0]).read_text(encoding="utf-8"), re.MULTILINE)
+    (version,) = re.findall(r'^__version__ = "(.*)"$', (folder / CODE).read_text(encoding="utf-8"), re.MULTILINE)
     return str(version)
 
 

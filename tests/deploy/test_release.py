@@ -15,7 +15,8 @@ from loan_default import __version__
 
 pytestmark = pytest.mark.integration
 
-FILES = ["CHANGELOG.md", "Makefile", "compose.yaml", ".env.example", "deploy", "loan_default/__init__.py", "k8s"]
+FILES = ["CHANGELOG.md", "README.md", "Makefile", "compose.yaml", ".env.example", "deploy", "docs", "k8s"]
+FILES += ["loan_default/__init__.py"]
 CHANGE = "- Something that users notice.\n"
 
 
@@ -81,10 +82,14 @@ def test_a_release_is_a_commit_and_a_tag_with_version_and_changelog(repository: 
 
 
 def test_the_version_is_left_behind_nowhere(repository: Repository) -> None:
+    places = f"""image: loan_default_drift:{__version__} newTag: {__version__} ${{LOAN_DEFAULT_VERSION:-{__version__}}}
+other:{__version__} loan_default:{__version__}1 loan_default:1-2db230f7"""
+    repository.write("docs/places.md", places)
     assert repository.release("7.2.0", "--no-build").returncode == 0
-    pattern = re.compile(BEFORE_VERSION + re.escape(__version__))
-    texts = {name: repository.read(name) for name in repository.git("ls-files").split()}
-    assert [name for name, text in texts.items() if pattern.search(text)] == []
+    assert repository.read("docs/places.md").count("7.2.0") == 3
+    pattern = re.compile(BEFORE_VERSION + re.escape(__version__) + r"(?![\d.])")
+    texts = {name: repository.read(name) for name in repository.git("ls-files", "*.md", "*.yaml", "*.py").split()}
+    assert [name for name, text in texts.items() if pattern.search(text) and name != "CHANGELOG.md"] == []
 
 
 def test_a_second_release_needs_a_higher_version_and_something_to_tell(repository: Repository) -> None:
