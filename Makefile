@@ -84,7 +84,6 @@ lint: $(INSTALLED) ## ruff and mypy
 lock: $(INSTALLED) ## resolve pyproject.toml anew into requirements/
 	@$(BIN)/python requirements/lock.py
 
-.PHONY: release
 release: $(INSTALLED) ## version, changelog, commit, Bento, images, tag: make release VERSION=x.y.z
 	@$(BIN)/python deploy/release.py "$(VERSION)"
 

@@ -1,4 +1,4 @@
-"""Whether the policies let through every connection that the manifests need, and no others to what asks for no key.
+"""Whether the policies let through every connection that the manifests need, and to the drift monitor no others.
 
 What is needed follows from the manifests themselves: addresses in settings that name a Service, addresses in Secrets,
 Ingress rules, scrape annotations. Policies are read as a cluster reads them: what none allows is refused.
@@ -15,9 +15,9 @@ _ENGINES = {"DATABASE_URL": 5432, "MLFLOW_BACKEND_STORE_URI": 5432, "REDIS_URL":
 # Settings that hold an address elsewhere, which a policy to the whole world is for.
 _OUTSIDE = ("AWS_ENDPOINT_URL",)
 _DNS = 53
-# Asks for no key: who may call it.
-_KEYLESS = "drift-monitor"
-_MAY_CALL_KEYLESS = frozenset({"api"})
+# For our own pods alone: who may call it.
+_OURS = "drift-monitor"
+_MAY_CALL_IT = frozenset({"api", "job-worker"})
 _COMPONENT = "app.kubernetes.io/component"
 _NAMESPACE = "kubernetes.io/metadata.name"
 
@@ -127,19 +127,19 @@ def _behind(manifests: Manifests, ingress: Document, name: str) -> Iterator[str]
 
 
 def _open(manifests: Manifests) -> Iterator[str]:
-    """Whoever may call what asks for no key, other than those who must and the scraper of metrics."""
+    """Whoever may call what is for our own pods, other than those who must and the scraper of metrics."""
     for target in manifests.workloads:
-        if target.labels.get(_COMPONENT) != _KEYLESS:
+        if target.labels.get(_COMPONENT) != _OURS:
             continue
         for policy in _of(manifests, target, "Ingress"):
             for peer in (peer for rule in policy["spec"].get("ingress", []) for peer in rule.get("from", [{}])):
                 if "namespaceSelector" in peer:
                     if peer["namespaceSelector"].get("matchLabels", {}).get(_NAMESPACE) != "monitoring":
-                        yield f"{title(policy)}: strangers reach {target.title}, which asks for no key"
+                        yield f"{title(policy)}: strangers reach {target.title}, which is for our own pods"
                     continue
                 for caller in manifests.selected(peer.get("podSelector")):
-                    if caller.labels.get(_COMPONENT) not in _MAY_CALL_KEYLESS:
-                        yield f"{title(policy)}: {caller.title} reaches {target.title}, which asks for no key"
+                    if caller.labels.get(_COMPONENT) not in _MAY_CALL_IT:
+                        yield f"{title(policy)}: {caller.title} reaches {target.title}, which is not for it"
 
 
 def _of(manifests: Manifests, workload: Workload, way: str) -> list[Document]:

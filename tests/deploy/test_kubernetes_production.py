@@ -65,7 +65,10 @@ def production(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres())
         made = stack.enter_context(cluster(folder, ["loan-default-jobs", "loan-default-drift"]))
-        made.add_secret("loan-default", {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url})
+        made.add_secret(
+            "loan-default",
+            {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url, "DRIFT_KEY": "a-key-of-the-drift-monitor"},
+        )
         made.add_secret("loan-default-keys", {"api_keys": keys.read_text()}, mounted=True)
 
         def start(workload: str, instance: str, changes: Changes) -> Pod:

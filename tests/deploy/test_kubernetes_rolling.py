@@ -46,7 +46,10 @@ def test_no_call_fails_while_each_pod_is_replaced(tmp_path: Path) -> None:
         postgres = stack.enter_context(running_postgres())
         redis = stack.enter_context(redis_server(tmp_path))
         made = stack.enter_context(cluster(tmp_path, ["loan-default-jobs"]))
-        made.add_secret("loan-default", {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url})
+        made.add_secret(
+            "loan-default",
+            {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url, "DRIFT_KEY": "a-key-of-the-drift-monitor"},
+        )
         line = f"load score sha256:{hashlib.sha256(KEY.encode()).hexdigest()}\n"
         made.add_secret("loan-default-keys", {"api_keys": line}, mounted=True)
         changes = [Changes.of(image, "api", port, RATE_LIMIT_PER_MINUTE="0", DRIFT_MONITOR="off") for port in ports]
