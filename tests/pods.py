@@ -112,7 +112,11 @@ class Cluster:
             if "secret" in volume:
                 volume["secret"]["secretName"] = f"{self.name}-{volume['secret']['secretName']}"
                 volume["secret"]["optional"] = False  # the default, without which Podman 4.3 breaks
-        return [*copy.deepcopy(manifests.of("ConfigMap")), deployment.document]
+        settings = copy.deepcopy(manifests.of("ConfigMap"))
+        for name in changes.variables:  # Podman 4.3 lets a ConfigMap win over a variable, Kubernetes does not
+            for document in settings:
+                document["data"].pop(name, None)
+        return [*settings, deployment.document]
 
     def _variables(self, container: Document, changed: Mapping[str, str]) -> list[Document]:
         variables: list[Document] = [entry for entry in container["env"] if entry["name"] not in changed]

@@ -15,7 +15,7 @@ CONFIGURATION = ROOT / "docs" / "deploy" / "haproxy.cfg"
 
 
 @contextmanager
-def haproxy(servers: list[str], log: Path) -> Iterator[str]:
+def haproxy(servers: list[str], log: Path, configuration: Path = CONFIGURATION) -> Iterator[str]:
     """HAProxy in front of the servers; its address."""
     if shutil.which("haproxy") is None:
         assert not os.environ.get("CI"), "CI must have HAProxy: apt-get install haproxy"
@@ -24,7 +24,7 @@ def haproxy(servers: list[str], log: Path) -> Iterator[str]:
     variables = {**os.environ, "LISTEN": listen, "SERVER_1": servers[0], "SERVER_2": servers[1]}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["haproxy", "-db", "-f", CONFIGURATION], env=variables, stdout=output, stderr=subprocess.STDOUT
+            ["haproxy", "-db", "-f", configuration], env=variables, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         yield f"http://{listen}"

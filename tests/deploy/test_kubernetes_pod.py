@@ -1,6 +1,5 @@
 """The overlay `dev` as it is rendered, in a pod of Podman's: it scores, works on a job, and finds its state again."""
 
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -85,9 +84,7 @@ def test_a_bulk_job_is_finished_and_outlives_the_pod(pod: Pod, client: httpx.Cli
     assert len(results.splitlines()) == ROWS + 1
 
     grace_s = int(overlay("dev").workloads[0].pod["terminationGracePeriodSeconds"])
-    begun = time.monotonic()
-    assert pod.stop(grace_s) == 0
-    assert time.monotonic() - begun < grace_s
+    assert pod.stop(grace_s) == 0  # 137, had it been killed when its time was over
     pod.start()
     wait_for(lambda: pod.answers("/readyz"), START_S)
     # The same key, because it is the same volume.
