@@ -221,7 +221,7 @@ def test_in_a_container_a_killed_process_ends_the_server_in_good_order(
     contained = {"WORKERS": "2", "BENTOML_CONTAINERIZED": "1", "SHUTDOWN_DELAY_S": "2"}
     variables = {**installation.copy(tmp_path / "state").environment, **contained}
     with serving(["bentoml", "serve", "."], variables, ROOT, tmp_path / "log") as server:
-        wait_for(lambda: len(server.logged("initialized")) == 4, within_s=60)
+        wait_for(lambda: len(server.logged("Serving ")) == 2, within_s=60)
         pick = {"worker": server.workers, "drift monitor": server.drift_monitors}
         pick[victim]()[0].kill()
         wait_for(lambda: _status(server, "/readyz") == 503)
