@@ -14,7 +14,10 @@ _SESSION = Path("/proc/self/autogroup")
 
 
 def give_way(nice: int) -> None:
-    """Let others go first: this process, and its session when it leads one.
+    """Let others go first: this process, and by half as much its session, when it leads one.
+
+    By half, because sessions of a machine that is busy with other things would let a nicer one stand still: at 9 it
+    gets a tenth of what each of the others gets, at 19 a seventieth, and no more of the answers beside it were late.
 
     Args:
         nice: from 0 (nobody) to 19 (everybody).
@@ -22,4 +25,4 @@ def give_way(nice: int) -> None:
     os.nice(nice)
     if os.getsid(0) == os.getpid():  # not a terminal's session, in which others run too
         with suppress(OSError):  # a kernel without such groups, a read-only /proc
-            _SESSION.write_text(str(nice), encoding="ascii")
+            _SESSION.write_text(str(nice // 2), encoding="ascii")

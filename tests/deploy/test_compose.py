@@ -62,14 +62,8 @@ each = pytest.mark.parametrize("service", SERVICES)
 
 
 def test_it_is_what_the_specification_says() -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "check_jsonschema",
-        "--builtin-schema",
-        "vendor.compose-spec",
-        ROOT / "compose.yaml",
-    ]
+    schema = ["--builtin-schema", "vendor.compose-spec"]
+    command = [sys.executable, "-m", "check_jsonschema", *schema, str(ROOT / "compose.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

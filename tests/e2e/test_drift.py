@@ -191,7 +191,7 @@ def test_the_monitor_listens_to_nobody_outside(watched: Server) -> None:
     assert httpx.post(watched.url + "/verdict", headers={"X-API-Key": KEY}, timeout=5).status_code == 404
     assert monitor.nice() > 0
     group = Path(f"/proc/{monitor.pid}/autogroup")
-    assert not group.exists() or not group.read_text() or group.read_text().split()[-1] == "10"
+    assert not group.exists() or not group.read_text() or group.read_text().split()[-1] == "5"
 
 
 def test_several_servers_may_share_a_monitor_that_stands_alone(
