@@ -95,8 +95,14 @@ def _train_when_needed(settings: Settings) -> None:
 
 
 def _bento(settings: Settings, bentofile: str) -> tuple[str, str]:
-    """Build a Bento; returns its name and version."""
-    built = _bentoml(settings, "build", "-f", bentofile, "-o", "tag", ".")
+    """Build a Bento; returns its name and version, which is BENTO_VERSION where a release says so."""
+    version = os.environ.get("BENTO_VERSION")
+    if version:  # what a release that was broken off has left
+        name = yaml.safe_load((ROOT / bentofile).read_text(encoding="utf-8"))["name"]
+        if _bento_folder(settings, name, version).exists():
+            _bentoml(settings, "delete", f"{name}:{version}", "--yes")
+    said = ["--version", version] if version else []
+    built = _bentoml(settings, "build", "-f", bentofile, *said, "-o", "tag", ".")
     tag = re.search(r"__tag__:([\w.-]+):([\w.-]+)", built)
     if tag is None:
         raise SystemExit(f"BentoML built no Bento: {built}")

@@ -1,5 +1,7 @@
 """What all commands share: where the data and the declaration are by default, and how an error becomes an exit code."""
 
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +12,9 @@ from loan_default.errors import LoanDefaultError
 from loan_default.schema import DEFAULT_SCHEMA
 
 DEFAULT_DATA = DEFAULT_SCHEMA.with_name("Default_Fin.csv")
+
+_MLFLOW_FAILED = 2
+_MOST_SAID = 500
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 SchemaOption = Annotated[
@@ -35,3 +40,15 @@ def or_exit(command: Callable[[], None]) -> None:
     except LoanDefaultError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(error.exit_code) from None
+    except Exception as error:
+        if not _is_mlflows(error):
+            raise
+        said = re.sub(r"//[^/@\s]*@", "//", " ".join(str(error).split()))  # an address may hold a password
+        typer.echo(f"error: MLflow: {said[:_MOST_SAID]} Check MLFLOW_TRACKING_URI and its login.", err=True)
+        raise typer.Exit(_MLFLOW_FAILED) from None
+
+
+def _is_mlflows(error: Exception) -> bool:
+    """Whether MLflow raised it: looked up among what is loaded, because importing MLflow takes seconds."""
+    exceptions = sys.modules.get("mlflow.exceptions")
+    return exceptions is not None and isinstance(error, exceptions.MlflowException)

@@ -4,6 +4,7 @@ Heavy imports happen when a database is first asked, not when this module is: on
 """
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -46,6 +47,7 @@ class JobDatabase:
         from sqlalchemy.exc import ArgumentError
 
         if self._settings.database_url is None:
+            _require_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info[:2])
             self._settings.jobs.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = str(self._settings.jobs / "jobs.sqlite")
             return URL.create("sqlite", database=path).render_as_string(hide_password=False)
@@ -86,6 +88,15 @@ class JobDatabase:
             if self._client is not None:
                 self._client.destroy()
                 self._client = None
+
+
+def _require_sqlite(python: tuple[int, int], sqlite: tuple[int, int]) -> None:
+    """Refuse an SQLite without `unixepoch('subsec')`, which DBOS asks for where Python is 3.12 or later."""
+    if python >= (3, 12) and sqlite < (3, 42):
+        raise SettingsError(
+            f"Bulk jobs need SQLite 3.42 or later with Python 3.12, and this is {sqlite[0]}.{sqlite[1]}: "
+            "use Python 3.11, or Postgres by DATABASE_URL."
+        )
 
 
 @contextmanager
