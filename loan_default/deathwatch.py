@@ -15,7 +15,8 @@ from loguru import logger
 
 # Seconds between two looks.
 LOOK_S = 0.5
-# A server that ends takes 17 s at most (docs/operations.md). What is still there then hangs, and is killed.
+# A server that ends takes 17 s at most after its shutdown delay (docs/operations.md). What is still there then hangs,
+# and is killed.
 MOST_SECONDS = 20.0
 EXIT_CODE = 1
 
@@ -39,16 +40,18 @@ class Deathwatch:
         died: what happened to the first process that died; None while all live.
     """
 
-    def __init__(self, kinds: Callable[[], Iterable[Kind]], stopping: Callable[[], bool]) -> None:
+    def __init__(self, kinds: Callable[[], Iterable[Kind]], stopping: Callable[[], bool], delay_s: float) -> None:
         """Watch processes.
 
         Args:
             kinds: the processes that there are now.
             stopping: whether the supervisor is ending them itself.
+            delay_s: how long a server that ends goes on answering (SHUTDOWN_DELAY_S).
         """
         self.died: str | None = None
         self._kinds = kinds
         self._stopping = stopping
+        self._delay_s = delay_s
         # Circus forgets the dead, so those that ever lived are remembered here.
         self._names: dict[int, str] = {}
         self._deadline = 0.0
@@ -60,7 +63,7 @@ class Deathwatch:
             if self.died is None:
                 return
             logger.error("{}: the server ends, so that whoever runs this container starts it anew", self.died)
-            self._deadline = time.monotonic() + MOST_SECONDS
+            self._deadline = time.monotonic() + self._delay_s + MOST_SECONDS
         if not self._stopping():
             # As if someone had asked for it: readiness fails first, and calls under way are finished. Circus drops a
             # request that comes while it is at something else, so it is asked until it stops.

@@ -10,6 +10,7 @@ import functools
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -33,7 +34,7 @@ def take_over(settings: Settings) -> None:
     # BentoML's images set this variable. What BentoML itself makes of it is that a dead worker is not started again,
     # and that nobody hears of it as long as another one lives.
     if os.environ.pop("BENTOML_CONTAINERIZED", None):
-        arbiter.start = _watched(arbiter.start)
+        arbiter.start = _watched(arbiter.start, settings.shutdown_delay_s)
 
 
 def _privately(set_up: Any) -> Any:
@@ -48,14 +49,15 @@ def _privately(set_up: Any) -> Any:
     return private
 
 
-def _watched(start: Any) -> Any:
+def _watched(start: Any, delay_s: float) -> Any:
     """Circus's `Arbiter.start`, which returns when the supervisor has stopped, with a watch beside it."""
 
     @functools.wraps(start)
     def watched(arbiter: Any, *arguments: object) -> Any:
         from tornado.ioloop import PeriodicCallback
 
-        watch = Deathwatch(arbiter.iter_watchers, lambda: arbiter._stopping)  # noqa: SLF001  # it has no public word
+        stopping: Callable[[], bool] = lambda: arbiter._stopping  # noqa: E731, SLF001  # it has no public word
+        watch = Deathwatch(arbiter.iter_watchers, stopping, delay_s)
         looking = PeriodicCallback(watch.look, LOOK_S * 1000)
         looking.start()
         try:

@@ -41,7 +41,7 @@ class House:
     watch: Deathwatch = field(init=False)
 
     def __post_init__(self) -> None:
-        self.watch = Deathwatch(lambda: self.supervisor.kinds, lambda: self.supervisor.stopping)
+        self.watch = Deathwatch(lambda: self.supervisor.kinds, lambda: self.supervisor.stopping, delay_s=0)
 
 
 def sleeper(code: str = "import time; time.sleep(60)") -> subprocess.Popen[bytes]:

@@ -17,6 +17,7 @@ from loan_default.decision_log.file_archive import FileArchive
 from loan_default.decision_log.files import FileStore
 from loan_default.decision_log.segments import BEFORE_S, SPAN_S, segments
 from loan_default.decision_log.store import StoreUnavailable
+from loan_default.errors import DecisionLogUnavailable
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -103,14 +104,15 @@ def test_half_a_line_is_not_served(answers: Answers, folder: Path) -> None:
     assert FileArchive(folder).find(decided[1].decision_id) is None
 
 
-def test_a_line_that_is_no_record_hides_nobody(answers: Answers, folder: Path) -> None:
+def test_a_line_that_is_no_record_hides_nobody_else(answers: Answers, folder: Path) -> None:
     decided = [decide(answers) for _ in range(2)]
     store(folder).write(lines(decided), durable=False)
     (segment,) = segments(folder)
     first, second = segment.path.read_bytes().splitlines(keepends=True)
     segment.path.write_bytes(first.replace(b'"prediction":0', b'"prediction":x') + b"\0\xff\n" + second)
-    assert FileArchive(folder).find(decided[0].decision_id) is None
     assert FileArchive(folder).find(decided[1].decision_id) is not None
+    with pytest.raises(DecisionLogUnavailable, match=r"1 records in .* cannot be read"):  # not: there is none
+        FileArchive(folder).find(decided[0].decision_id)
 
 
 def test_a_segment_that_was_removed_is_not_written_to_any_more(answers: Answers, folder: Path) -> None:

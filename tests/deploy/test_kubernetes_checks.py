@@ -1,5 +1,6 @@
 """Each check of the manifests sees what it is for: one thing is broken, and it is named."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,7 @@ def found(manifests: Manifests, title: str) -> Document:
     kind, _, name = title.partition("/")
     for document in manifests.of(kind):
         if document["metadata"]["name"] == name or (
-            kind == "ConfigMap" and document["metadata"]["name"].startswith(f"{name}-")
+            kind == "ConfigMap" and re.fullmatch(rf"{name}-\w{{10}}", document["metadata"]["name"])  # kustomize's hash
         ):
             return document
     raise AssertionError(f"there is no {title} to break")
