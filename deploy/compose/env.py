@@ -30,7 +30,7 @@ NAMES = {"MLFLOW_TRACKING_USERNAME": "admin", "GRAFANA_ADMIN_USER": "admin"}
 def main(path: Path) -> None:
     """Complete the file, and say which variables were added; their values are not shown."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    given = set(re.findall(r"^\s*(?:export\s+)?(\w+)=\S", before, re.MULTILINE))
+    given = set(re.findall(r"^\s*(?:export\s+)?(\w+)=(?!#|(?:\"\"|'')\s*(?:#.*)?$)\S", before, re.MULTILINE))
     wanted = {**NAMES, **{name: secrets.token_hex(24) for name in SECRETS}}
     missing = {name: value for name, value in wanted.items() if name not in given}
     if missing:

@@ -61,7 +61,9 @@ class MonitorClient:
             )
         else:
             url = f"http://{parts.netloc}" if parts.scheme == "tcp" else address
-            self._http = httpx.AsyncClient(base_url=url, limits=_LIMITS, headers=headers, timeout=_AT_LAST_S)
+            # With a transport of its own it passes by the proxies of the environment: samples go nowhere else.
+            direct = httpx.AsyncHTTPTransport(limits=_LIMITS)
+            self._http = httpx.AsyncClient(base_url=url, transport=direct, headers=headers, timeout=_AT_LAST_S)
 
     @classmethod
     def of(cls, dependency: Dependency, key: SecretStr | None) -> "MonitorClient":

@@ -45,9 +45,7 @@ class Job(Stored):
 
     def as_kept(self) -> bytes:
         """The content of `job.json`, without what was not asked for: workers of an earlier version read it, too."""
-        unasked = {
-            name for name, value in (("live_drift", self.live_drift), ("traceparent", self.traceparent)) if not value
-        }
+        unasked = {name for name in ("folder_id", "live_drift", "traceparent") if not getattr(self, name)}
         return self.model_dump_json(exclude=unasked).encode()
 
     @property

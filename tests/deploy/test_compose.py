@@ -278,6 +278,18 @@ def test_secrets_are_made_up_once_and_for_their_owner_alone(tmp_path: Path) -> N
     assert all(re.fullmatch("[0-9a-f]{48}", first[name]) for name in secret)
 
 
+@pytest.mark.parametrize("empty", ["", '""', "''", '""  # none yet', "# none yet"])
+def test_what_is_empty_is_not_given(tmp_path: Path, empty: str) -> None:
+    (tmp_path / "env").write_text(f"API_KEY={empty}\n")
+    assert len(secrets_file(tmp_path / "env")["API_KEY"]) == 48
+
+
+def test_the_worker_and_the_monitor_agree_on_what_drift_is() -> None:
+    monitor = environment("drift")
+    for name in ("DRIFT_KEY", "DRIFT_PSI_THRESHOLD", "DRIFT_WINDOW_SIZE"):
+        assert environment("worker")[name] == environment("api")[name] == monitor[name]
+
+
 def test_what_stands_in_the_file_already_stays(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("# mine\nWORKERS=4\nAPI_KEY=my-own-key-of-old\nREDIS_PASSWORD=\nLOG_LEVEL=DEBUG")
     (tmp_path / "env").chmod(0o644)

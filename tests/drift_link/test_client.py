@@ -67,6 +67,15 @@ def test_samples_travel_as_json_with_the_key(tmp_path: Path, address: str, key: 
     assert body == {}
 
 
+def test_applicants_values_never_go_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    app = Answering(JSONResponse(True))
+    assert (
+        asyncio.run(asking(app, tmp_path, "http://127.0.0.1:{port}", lambda client: client.observe(BATCH), KEY)) is True
+    )
+
+
 def test_a_page_comes_as_it_is(tmp_path: Path) -> None:
     app = Answering(PlainTextResponse("<p>§ 1</p>"))
     assert asyncio.run(asking(app, tmp_path, "file", MonitorClient.report, None)) == "<p>§ 1</p>"
