@@ -7,7 +7,7 @@
 4. The commit gets the tag `vVERSION`, with its part of the changelog as the message.
 
 Nothing leaves the machine: what to push is printed. When a build fails, the commit is taken back, so that the same
-command can be run again.
+command can be run again; unless somebody has worked on meanwhile, whose work stays, and what to do is printed.
 """
 
 import argparse
@@ -85,20 +85,19 @@ def unreleased(folder: Path) -> str:
     return found[1].strip()
 
 
-def write_version(folder: Path, version: str) -> None:
-    """Put the version wherever the present one stands."""
+def with_version(folder: Path, version: str) -> dict[Path, str]:
+    """Texts with the version wherever the present one stands."""
     present = re.compile(BEFORE_VERSION + re.escape(present_version(folder)) + r"(?![\d.])")
-    for path in [path for place in PLACES for path in sorted(folder.glob(place))]:
-        text = path.read_text(encoding="utf-8")
-        path.write_text(present.sub(rf"\g<1>{version}", text), encoding="utf-8")
+    paths = [path for place in PLACES for path in sorted(folder.glob(place))]
+    return {path: present.sub(rf"\g<1>{version}", path.read_text(encoding="utf-8")) for path in paths}
 
 
-def write_changelog(folder: Path, version: str) -> None:
-    """Give what is under Unreleased a part of its own, and leave Unreleased empty."""
+def with_changelog(folder: Path, version: str) -> dict[Path, str]:
+    """The changelog with what is under Unreleased as a part of its own, and Unreleased empty."""
     path = folder / CHANGELOG
     today = datetime.now(UTC).date().isoformat()
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("## Unreleased\n", f"## Unreleased\n\n## {version} - {today}\n", 1), encoding="utf-8")
+    return {path: text.replace("## Unreleased\n", f"## Unreleased\n\n## {version} - {today}\n", 1)}
 
 
 def build(folder: Path, version: str) -> None:
@@ -112,21 +111,61 @@ def build(folder: Path, version: str) -> None:
 
 
 def release(folder: Path, version: str, *, builds: bool) -> None:
-    """Make the release; either all of it is done, or the repository is as it was."""
+    """Make the release; either all of it is done, or the repository is as it was but for what others did meanwhile."""
     require_releasable(folder, version)
     before = git(folder, "rev-parse", "HEAD")
     notes = unreleased(folder)
-    write_version(folder, version)
-    write_changelog(folder, version)
+    new = with_version(folder, version) | with_changelog(folder, version)
+    old = {path: path.read_text(encoding="utf-8") for path in new}
+    commit = None
     try:
+        write(new)
         git(folder, "commit", "--all", "--message", f"Release {version}")
+        commit = git(folder, "rev-parse", "HEAD")
         if builds:
             build(folder, version)
-        git(folder, "tag", "--annotate", f"v{version}", "--cleanup=whitespace", "--message", f"{version}\n\n{notes}")
+        message = f"{version}\n\n{notes}"
+        git(folder, "tag", "--annotate", f"v{version}", "--cleanup=whitespace", "--message", message, commit)
     except BaseException:
-        git(folder, "reset", "--hard", before)  # the tree was clean: nothing of anybody's is lost
+        if commit is None:
+            take_back_texts(folder, before, old, new)
+        else:
+            take_back_commit(folder, commit)
         raise
     print(f"Released {version}. To publish it: git push origin {BRANCH} v{version}, then push the images.")
+
+
+def write(texts: dict[Path, str]) -> None:
+    """Write each text into its file."""
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
+
+
+def take_back_texts(folder: Path, before: str, old: dict[Path, str], new: dict[Path, str]) -> None:
+    """Write the old texts where the new ones stand; what somebody has edited or committed meanwhile stays."""
+    if git(folder, "rev-parse", "HEAD") == before:
+        write({path: text for path, text in old.items() if path.read_text(encoding="utf-8") == new[path]})
+        if not git(folder, "status", "--porcelain"):
+            return
+    print(
+        f"Not everything is as it was: `git log {before[:12]}..` and `git diff {before[:12]}` show what else was done. "
+        "Keep what is yours, and restore the rest.",
+        file=sys.stderr,
+    )
+
+
+def take_back_commit(folder: Path, commit: str) -> None:
+    """Take the release's commit back, unless somebody has committed, switched or edited since: then say how to."""
+    here = git(folder, "rev-parse", "HEAD"), git(folder, "rev-parse", "--abbrev-ref", "HEAD")
+    if here == (commit, BRANCH) and not git(folder, "status", "--porcelain"):
+        git(folder, "reset", "--keep", f"{commit}~1")  # not --hard: an edit of just now stops it
+        return
+    print(
+        f"Somebody has committed, switched or edited since the release's commit {commit[:12]}, so it is still there. "
+        "Commit or stash what is to be kept, then take it out: "
+        f"git rebase --onto {commit[:12]}~1 {commit[:12]} {BRANCH}",
+        file=sys.stderr,
+    )
 
 
 def main() -> int:

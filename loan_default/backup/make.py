@@ -50,7 +50,7 @@ def back_up(settings: Settings, target: Path, *, jobs: bool = True) -> Made:
         BackupError: there is nothing to back up, `target` is there already, or something cannot be read or written.
     """
     compression_of(target)
-    contents = Contents(settings.state, jobs)
+    contents = Contents(settings, jobs)
     header = Header(made_by=f"loan-default {__version__}", made_at=datetime.now(UTC), jobs=jobs)
     try:
         with _new_file(target) as file, writing(file, target, header) as archive:

@@ -16,6 +16,7 @@ from typing import IO, Final
 
 from pydantic import ValidationError
 
+from loan_default.atomic import replacing
 from loan_default.backup.archive import Manifest, each_file, verified
 from loan_default.backup.moved import point_to
 from loan_default.decision import Stored
@@ -56,7 +57,8 @@ def restore(settings: Settings, archive: Path) -> Manifest:
             if "mlflow.db" in manifest.files:
                 point_to(draft / "files" / "mlflow.db", state)
             os.sync()
-            (draft / "moving").write_text(_Moving(backup=_name_of(manifest)).model_dump_json(), encoding="utf-8")
+            with replacing(draft / "moving") as mark:
+                mark.write(_Moving(backup=_name_of(manifest)).model_dump_json().encode())
             os.sync()
             _move(draft, state)
     except OSError as error:
@@ -85,11 +87,10 @@ def _interrupted(draft: Path) -> str | None:
     """The back-up whose files were being moved when a restore was killed; None when none was."""
     try:
         return _Moving.model_validate_json((draft / "moving").read_bytes()).backup
-    except FileNotFoundError:
+    except (FileNotFoundError, ValidationError):  # nothing is moved before the mark is there, whole
+        (draft / "moving").unlink(missing_ok=True)
         shutil.rmtree(draft / "files", ignore_errors=True)  # of one that was killed earlier
         return None
-    except ValidationError:
-        raise BackupError(f"{draft} is not a restore's: remove it if STATE_DIR holds nothing you need.") from None
 
 
 def _require_empty(state: Path) -> None:

@@ -1,6 +1,7 @@
 """Making a back-up: what is in it, whose it is, and that it is there whole or not at all."""
 
 import os
+import shutil
 import sqlite3
 import stat
 import tarfile
@@ -65,6 +66,54 @@ def test_what_is_no_state_and_what_is_elsewhere_is_said(kept: Settings, tmp_path
     made = back_up(named, tmp_path / "backup.tar")
     assert made.unknown == ["benchmarks"]
     assert made.elsewhere == ["API_KEY", "JOB_STORAGE_URL", "MLFLOW_TRACKING_URI"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "store"),
+    [("keys/api_keys", "store"), ("keys", "deep/down/store"), ("store/keys", "store"), ("keys/api_keys", ".")],
+)
+def test_other_places_in_the_folder_are_in_it_and_come_back_there(
+    kept: Settings, elsewhere: Settings, tmp_path: Path, keys: str, store: str
+) -> None:
+    moved = {
+        keys if name == "api_keys" else os.path.normpath(name.replace("bentoml/", f"{store}/", 1)): content
+        for name, content in FILES.items()
+    }
+    shutil.rmtree(kept.state / "bentoml")
+    (kept.state / "api_keys").unlink()
+    write(kept.state, moved)
+    named = kept.model_copy(update={"api_keys_file": kept.state / keys, "bentoml_home": kept.state / store})
+    made = back_up(named, tmp_path / "backup.tar")
+    assert set(made.manifest.files) == set(moved) | DATABASES
+    assert made.elsewhere == ["API_KEY"]
+    assert made.unknown == ["benchmarks"]
+    restore(elsewhere, tmp_path / "backup.tar")
+    assert held(elsewhere.state) == {name: content.encode("latin-1") for name, content in moved.items()}
+    assert stat.S_IMODE((elsewhere.state / keys).stat().st_mode) == 0o600
+
+
+def test_what_is_beside_another_place_is_said(kept: Settings, tmp_path: Path) -> None:
+    write(kept.state, {"keys/api_keys": FILES["api_keys"], "keys/readme": "mine", "other/mine": ""})
+    named = kept.model_copy(update={"api_keys_file": kept.state / "keys" / "api_keys"})
+    assert back_up(named, tmp_path / "backup.tar").unknown == ["benchmarks", "keys/readme", "other"]
+
+
+def test_places_that_only_seem_to_be_in_the_folder_are_elsewhere(kept: Settings, tmp_path: Path) -> None:
+    write(tmp_path, {"apart/keys": FILES["api_keys"], "apart/store/models/loan_default/1/model.yaml": ""})
+    (kept.state / "link").symlink_to(tmp_path / "apart")
+    places = {"api_keys_file": kept.state / ".." / "apart" / "keys", "bentoml_home": kept.state / "link" / "store"}
+    made = back_up(kept.model_copy(update=places), tmp_path / "backup.tar")
+    assert made.elsewhere == ["API_KEY", "API_KEYS_FILE", "BENTOML_HOME"]
+    assert set(made.manifest.files) == set(FILES) | DATABASES
+
+
+def test_a_folder_that_is_a_link_holds_what_is_in_it(kept: Settings, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(kept.state)
+    linked = Settings(_env_file=None, state_dir=link, bentoml_home=kept.state / "bentoml")
+    made = back_up(linked, tmp_path / "backup.tar")
+    assert set(made.manifest.files) == set(FILES) | DATABASES
+    assert {"API_KEYS_FILE", "BENTOML_HOME"}.isdisjoint(made.elsewhere)
 
 
 def test_a_file_that_is_there_is_never_written_over(kept: Settings, tmp_path: Path) -> None:

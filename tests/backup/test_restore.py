@@ -1,7 +1,9 @@
 """Restoring: whole back-ups into empty folders, everything or nothing, and hostile files nowhere."""
 
+import errno
 import io
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -188,6 +190,34 @@ def test_a_restore_that_was_killed_while_it_wrote_begins_anew(archive: Path, els
     (draft / "files" / "served" / "production.json").write_text("half")
     restore(elsewhere, archive)
     assert held(elsewhere.state) == {name: content.encode("latin-1") for name, content in FILES.items()}
+
+
+@pytest.mark.parametrize("half", ["", '{"backup": "0a'])
+def test_a_mark_that_is_not_whole_counts_as_none(archive: Path, elsewhere: Settings, half: str) -> None:
+    """Earlier versions could leave one; files are moved after it only."""
+    draft = elsewhere.state / ".restoring"
+    (draft / "files" / "served").mkdir(parents=True)
+    (draft / "moving").write_text(half)
+    restore(elsewhere, archive)
+    assert held(elsewhere.state) == {name: content.encode("latin-1") for name, content in FILES.items()}
+
+
+def test_the_mark_is_there_whole_or_not_at_all(
+    archive: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    synced = os.fsync
+
+    def full(descriptor: int) -> None:
+        seen.append((elsewhere.state / ".restoring" / "moving").exists())
+        synced(descriptor)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "No space left on device" in refused(elsewhere, archive)
+    assert seen == [False]
+    monkeypatch.undo()
+    restore(elsewhere, archive)
 
 
 def test_one_that_was_killed_while_it_moved_is_finished_by_the_same_back_up_alone(

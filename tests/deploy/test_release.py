@@ -1,5 +1,6 @@
 """Releases, made for real in a repository of their own that holds this project's files."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -149,3 +150,85 @@ def test_a_build_that_fails_takes_the_release_back(repository: Repository) -> No
     assert (done.returncode, "`make image` failed" in done.stderr) == (2, True)
     assert repository.state() == before
     assert present_version(repository.folder) == __version__
+
+
+def test_a_commit_that_fails_takes_the_texts_back_and_leaves_what_others_wrote(repository: Repository) -> None:
+    hook = repository.folder / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    before = repository.state()
+    done = repository.release("7.2.0", "--no-build")
+    assert (done.returncode, "`git commit --all` failed" in done.stderr) == (2, True)
+    assert repository.state() == before
+    hook.write_text("#!/bin/sh\necho mine >> README.md\nexit 1\n")
+    done = repository.release("7.2.0", "--no-build")
+    assert (done.returncode, "Not everything is as it was" in done.stderr) == (2, True)
+    assert repository.read("README.md").endswith("mine\n")
+    assert repository.git("status", "--porcelain") == "M README.md"
+
+
+def test_a_text_that_cannot_be_written_takes_the_others_back(repository: Repository) -> None:
+    """The changelog is written last."""
+    before = repository.state()
+    script = (
+        "import pathlib, deploy.release as release\n"
+        "write = pathlib.Path.write_text\n"
+        "def full(self, text, **options):\n"
+        "    if 'CHANGELOG' in self.name and '## 7.2.0' in text: raise OSError(28, 'No space left on device')\n"
+        "    return write(self, text, **options)\n"
+        "pathlib.Path.write_text = full\n"
+        "release.release(release.ROOT, '7.2.0', builds=False)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=repository.folder,
+        env={**os.environ, "PYTHONPATH": str(repository.folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "No space left on device" in done.stderr
+    assert repository.state() == before
+
+
+@pytest.mark.parametrize("work", ["echo mine >> README.md", "echo mine > mine", "git switch --quiet --create idea"])
+def test_a_build_that_fails_takes_nothing_back_when_somebody_works_on(repository: Repository, work: str) -> None:
+    repository.write("Makefile", f"image:\n\t{work}\n\tfalse\n")
+    before = repository.git("rev-parse", "HEAD")
+    done = repository.release("7.2.0")
+    assert (done.returncode, "`make image` failed" in done.stderr) == (2, True)
+    assert repository.git("log", "-1", "--format=%s") == "Release 7.2.0"
+    assert repository.git("tag") == ""
+    repository.git("stash", "--include-untracked")
+    repository.git(*told(done.stderr))
+    assert (repository.git("rev-parse", "HEAD"), repository.git("branch", "--show-current")) == (before, "main")
+    if "mine" in work:
+        repository.git("stash", "pop")
+        assert "mine" in repository.git("grep", "--untracked", "-h", "^mine$")
+
+
+def test_a_commit_of_somebody_else_meanwhile_stays_when_the_build_fails(repository: Repository) -> None:
+    repository.write(
+        "Makefile", "image:\n\techo mine > mine; git add mine; git commit --quiet --message Mine\n\tfalse\n"
+    )
+    before = repository.git("rev-parse", "HEAD")
+    done = repository.release("7.2.0")
+    assert repository.git("log", "-2", "--format=%s") == "Mine\nRelease 7.2.0"
+    repository.git(*told(done.stderr))
+    assert repository.git("log", "-1", "--format=%s") == "Mine"
+    assert repository.git("rev-parse", "HEAD~1") == before
+
+
+def test_the_tag_is_the_releases_commit_though_somebody_has_committed_since(repository: Repository) -> None:
+    repository.write("Makefile", "image:\n\techo mine > mine; git add mine; git commit --quiet --message Mine\n")
+    assert repository.release("7.2.0").returncode == 0
+    assert repository.git("log", "-1", "--format=%s") == "Mine"
+    assert repository.git("log", "-1", "--format=%s", "v7.2.0") == "Release 7.2.0"
+
+
+def told(message: str) -> list[str]:
+    """The command of git that a failed release says will take its commit out."""
+    (command,) = re.findall(r"git (rebase .*)$", message, re.MULTILINE)
+    return str(command).split()
