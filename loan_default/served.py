@@ -163,6 +163,16 @@ def pointed(settings: Settings, stage: Stage) -> Served:
     return _pointed(settings, stage, settings.bentoml_store)
 
 
+def pointer_content(settings: Settings, stage: Stage) -> bytes | None:
+    """What the pointer of `stage` says, whether it can be understood or not; None when nothing has been promoted."""
+    try:
+        return _pointer(settings, stage).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return b""
+
+
 def _pointed(settings: Settings, stage: Stage, store: Path) -> Served:
     pointer = _pointer(settings, stage)
     try:

@@ -14,6 +14,27 @@ from k8s.checks.render import read, render
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAYS = ("dev", "production")
+# Files of an overlay of one's own, whose jobs keep their files in an object store.
+IN_AN_OBJECT_STORE = {
+    "overlays/own/namespace.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: own}\n",
+    "overlays/own/kustomization.yaml": """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: own
+resources:
+  - namespace.yaml
+  - ../../cluster
+components:
+  - ../../components/jobs-object-storage
+  - ../../components/pod-monitor
+configMapGenerator:
+  - name: loan-default
+    behavior: merge
+    literals:
+      - JOB_STORAGE_URL=s3://bucket/jobs
+      - AWS_REGION=eu-central-1
+""",
+}
 
 
 def require_tools() -> None:

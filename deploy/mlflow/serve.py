@@ -2,9 +2,10 @@
 
     MLFLOW_BACKEND_STORE_URI=… MLFLOW_TRACKING_USERNAME=… MLFLOW_TRACKING_PASSWORD=… python serve.py
 
-The names are those that MLflow's clients read, so that one pair serves both ends. The environment is the truth: a
-password that was changed there holds from the next start on, which MLflow alone would ignore. Without the two there is
-no login; then the server must only be reachable from its own machine, which MLFLOW_BIND, the address that its port is
+The names are those that MLflow's clients read, so that one pair serves both ends. The environment is the truth: a name
+or password that was changed there holds from the next start on, which MLflow alone would ignore or add to what there
+was. There is one administrator: any other becomes a user with a password that nobody knows. Without the two there is no
+login; then the server must only be reachable from its own machine, which MLFLOW_BIND, the address that its port is
 published on, has to say.
 """
 
@@ -49,7 +50,7 @@ def _login() -> tuple[str, str] | None:
 
 
 def _set_up(name: str, password: str) -> None:
-    """Tell MLflow where its users are, and bring the administrator's password in line with the environment."""
+    """Tell MLflow where its users are, and bring its administrators in line with the environment."""
     store_uri = os.environ["MLFLOW_BACKEND_STORE_URI"]
     os.environ["MLFLOW_AUTH_ADMIN_USERNAME"] = name
     os.environ["MLFLOW_AUTH_ADMIN_PASSWORD"] = password
@@ -65,9 +66,20 @@ def _set_up(name: str, password: str) -> None:
 
     store = SqlAlchemyStore()
     store.init_db(store_uri)
-    if store.has_user(name) and not store.authenticate_user(name, password):
+    users = {user.username: user for user in store.list_users()}  # MLflow makes the administrator when there is none
+    if name in users and not store.authenticate_user(name, password):
         store.update_user(name, password=password)
         sys.stderr.write(f"The password of {name} was changed to the one of the environment.\n")
+    if name in users and not users[name].is_admin:
+        store.update_user(name, is_admin=True)
+        sys.stderr.write(f"{name} is the administrator now, as the environment says.\n")
+    for other in sorted(user.username for user in users.values() if user.is_admin and user.username != name):
+        # Not demoted alone: whoever logged an experiment may go on changing it.
+        store.update_user(other, password=secrets.token_urlsafe(32), is_admin=False)
+        sys.stderr.write(
+            f"{other} is no administrator any more, and has a password that nobody knows: {name} is the one of the "
+            f"environment, and can give {other} another password or delete it.\n"
+        )
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -6,11 +6,11 @@ Exit code 0: nothing is. 1: something is. 2: a tool is missing or failed.
 import sys
 from pathlib import Path
 
-from k8s.checks import environment, network, outside, paths, references, timing
+from k8s.checks import environment, network, outside, paths, references, room, timing
 from k8s.checks.render import read, render
 from k8s.checks.tools import ToolFailed
 
-_CHECKS = (references, environment, paths, network, timing)
+_CHECKS = (references, environment, paths, network, timing, room)
 
 
 def problems_of(text: str) -> list[str]:

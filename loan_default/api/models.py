@@ -1,8 +1,8 @@
 """Which model a worker answers with, and how it takes up another one while it runs.
 
 A new model is loaded and tried beside the present one, which goes on answering until one reference is moved. It is
-refused, and the present one stays, when it cannot be read, does not answer its own example, or takes columns that would
-break callers of the request type that BentoML fixed when the service started.
+refused, and the present one stays, when it cannot be found or read, does not answer its own example, or takes columns
+that would break callers of the request type that BentoML fixed when the service started.
 """
 
 import asyncio
@@ -19,7 +19,15 @@ from loan_default.metrics import MODEL_INFO, MODEL_READY, MODEL_TAKEN_UP, MODEL_
 from loan_default.schema import DEFAULT_SCHEMA, load_schema
 from loan_default.schema.applicant import applicant_model
 from loan_default.schema.changes import breaking
-from loan_default.served import REGISTERED_NAME, Following, ReloadCall, Served, find_served, is_pinned
+from loan_default.served import (
+    REGISTERED_NAME,
+    Following,
+    ReloadCall,
+    Served,
+    find_served,
+    is_pinned,
+    pointer_content,
+)
 from loan_default.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +55,7 @@ class Models:
         self._reload_call = ReloadCall(settings, settings.model_stage)
         self._one_at_a_time = asyncio.Lock()
         self._refused_tag = ""
+        self._leads_nowhere: bytes | None = None  # what a pointer said that named no model to be found
         self._next_look = 0.0
         self.tracing: Tracing | None = None
         self.loaded: Loaded | None = None
@@ -85,7 +94,7 @@ class Models:
                 "FOLLOW_PROMOTIONS=on."
             )
         async with self._one_at_a_time:
-            served = find_served(self._settings, self._source)
+            served = self._find()
             loaded = self.loaded
             if loaded is None or loaded.served != served:
                 try:
@@ -121,8 +130,22 @@ class Models:
         try:
             tag = find_served(self._settings, self._source).tag
         except ModelUnavailable:
-            return False
+            return self._pointer() not in {None, self._leads_nowhere}
         return tag != self._refused_tag and (self.loaded is None or tag != self.loaded.served.tag)
+
+    def _find(self) -> Served:
+        """The model that is promoted; raises ModelUnavailable, and counts a pointer that leads nowhere as refused."""
+        pointer = self._pointer()
+        try:
+            return find_served(self._settings, self._source)
+        except ModelUnavailable:
+            if pointer is not None:
+                MODEL_TAKEN_UP.labels("refused").inc()
+                self._leads_nowhere = pointer
+            raise
+
+    def _pointer(self) -> bytes | None:
+        return pointer_content(self._settings, self._settings.model_stage)
 
     def _load(self, served: Served) -> Loaded:
         from loan_default.model import LoanModel  # XGBoost takes a second, and the supervisor does without it
@@ -150,6 +173,7 @@ class Models:
         MODEL_READY.labels(stage).set(1)
         MODEL_TRAINED.labels(stage).set(loaded.model.about.created_at.timestamp())
         self._refused_tag = ""
+        self._leads_nowhere = None
         logger.info("Serving {} (version {}, {})", loaded.served.tag, loaded.served.version, stage)
 
 

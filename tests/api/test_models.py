@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from face import KEY, Face
 from installation import ROOT
 from models import put_in_production
+from prometheus_client import REGISTRY
 
 from loan_default.api.models import Models
-from loan_default.errors import ModelFileError, ModelRefused
+from loan_default.errors import ModelFileError, ModelRefused, ModelUnavailable
 from loan_default.model import LoanModel
 from loan_default.served import Served, is_pinned
 from loan_default.settings import Settings
@@ -30,6 +32,10 @@ def models(settings: Settings, promoted: Served) -> Models:
 def version(models: Models) -> str:
     assert models.loaded is not None
     return models.loaded.served.version
+
+
+def refused() -> float:
+    return REGISTRY.get_sample_value("loan_model_taken_up_total", {"outcome": "refused"}) or 0.0
 
 
 def test_a_newly_promoted_model_is_taken_up_at_the_next_look(
@@ -74,6 +80,34 @@ def test_an_altered_model_is_refused_once_and_the_present_one_goes_on(
         asyncio.run(models.take_up())
     asyncio.run(models.look(50.0))
     assert version(models) == "7"
+
+
+def test_a_pointer_to_a_model_of_another_store_is_told_of_once_and_the_present_one_goes_on(
+    models: Models, settings: Settings, loan_model: LoanModel, logged: list[str]
+) -> None:
+    """Somebody promoted with another BENTOML_HOME."""
+    before = refused()
+    for promotions, version_elsewhere in enumerate(("8", "9"), start=1):
+        elsewhere = put_in_production(settings, loan_model, version_elsewhere)
+        shutil.rmtree(elsewhere.folder)
+        for look in range(3):
+            asyncio.run(models.look(100.0 * promotions + look * 2 * settings.model_watch_s))
+        assert refused() - before == promotions
+        told = [line for line in logged if "The newly promoted model is not taken up" in line]
+        assert len(told) == promotions
+        assert f"loan_default:{version_elsewhere}-" in told[-1]
+        assert "check BENTOML_HOME" in told[-1]
+    assert version(models) == "7"
+
+
+def test_a_worker_that_nothing_was_promoted_for_has_nothing_to_tell(settings: Settings, logged: list[str]) -> None:
+    before = refused()
+    models = Models(settings, ROOT)
+    asyncio.run(models.look(0.0))
+    with pytest.raises(ModelUnavailable):
+        asyncio.run(models.take_up())
+    assert refused() == before
+    assert logged == []
 
 
 def test_columns_that_would_break_callers_are_refused(

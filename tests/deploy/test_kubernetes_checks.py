@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from rendered import OVERLAYS, overlay
+from rendered import IN_AN_OBJECT_STORE, OVERLAYS, overlay, rendered_copy
 
-from k8s.checks import environment, network, paths, references, timing
+from k8s.checks import environment, network, paths, references, room, timing
 from k8s.checks.manifests import Document, Manifests, quantity
+from k8s.checks.render import read
 
 API = "Deployment/loan-default-api"
 WORKER = "Deployment/loan-default-job-worker"
@@ -22,7 +24,9 @@ Check = Callable[[Manifests], list[str]]
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-@pytest.mark.parametrize("check", [references, environment, paths, network, timing], ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check", [references, environment, paths, network, timing, room], ids=lambda check: check.__name__
+)
 def test_nothing_is_wrong_with_ours(check: Any, name: str) -> None:
     assert check.problems(overlay(name)) == []
 
@@ -225,6 +229,35 @@ def test_the_single_pod_may_not_become_two_on_one_state_folder() -> None:
     put(manifests, API, "spec.replicas", 2)
     assert any("is one pod's" in problem for problem in references.problems(manifests))
     assert any("has several pods" in problem for problem in environment.problems(manifests))
+
+
+@pytest.mark.parametrize(
+    ("title", "path", "value", "named"),
+    [
+        ("ConfigMap/loan-default", "data.JOB_MAX_UPLOAD_MIB", GONE, "JOB_MAX_UPLOAD_MIB=4096 need 65536 MiB"),
+        ("ConfigMap/loan-default", "data.JOB_MAX_UPLOAD_MIB", "641", "need 10256 MiB of /tmp"),
+        ("ConfigMap/loan-default", "data.WORKERS", "2", "32 uploads"),
+        (API, f"{POD}.volumes.1.emptyDir.sizeLimit", "5Gi", "evicted beyond 5Gi"),
+        (API, f"{CONTAINER}.resources.limits.ephemeral-storage", "6Gi", "evicted beyond 6Gi"),
+    ],
+)
+def test_uploads_to_an_object_store_must_fit_into_tmp(
+    tmp_path: Path, title: str, path: str, value: object, named: str
+) -> None:
+    manifests = read(rendered_copy(tmp_path, IN_AN_OBJECT_STORE))
+    assert room.problems(manifests) == []
+    put(manifests, title, path, value)
+    problems = room.problems(manifests)
+    assert problems
+    assert all(problem.startswith(API) for problem in problems)
+    assert any(named in problem for problem in problems), problems
+
+
+def test_what_bounds_no_pod_is_not_compared(tmp_path: Path) -> None:
+    manifests = read(rendered_copy(tmp_path, IN_AN_OBJECT_STORE))
+    put(manifests, "ConfigMap/loan-default", "data.JOB_MAX_UPLOAD_MIB", GONE)
+    put(manifests, API, f"{POD}.volumes.1", {"name": "tmp", "ephemeral": {}})
+    assert room.problems(manifests) == []
 
 
 @pytest.mark.parametrize(

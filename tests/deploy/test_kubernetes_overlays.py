@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pydantic import ValidationError
-from rendered import OVERLAYS, ROOT, overlay, rendered_copy, require_tools, text
+from rendered import IN_AN_OBJECT_STORE, OVERLAYS, ROOT, overlay, rendered_copy, require_tools, text
 
 from k8s.checks import outside
 from k8s.checks.__main__ import _CHECKS
@@ -22,23 +22,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 K8S = ROOT / "k8s"
 SECRETS = K8S / "overlays" / "production" / "secrets"
-OWN = """
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: own
-resources:
-  - namespace.yaml
-  - ../../cluster
-components:
-  - ../../components/jobs-object-storage
-  - ../../components/pod-monitor
-configMapGenerator:
-  - name: loan-default
-    behavior: merge
-    literals:
-      - JOB_STORAGE_URL=s3://bucket/jobs
-      - AWS_REGION=eu-central-1
-"""
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +103,7 @@ def test_an_example_that_nobody_filled_in_starts_nothing() -> None:
 
 
 def test_an_overlay_of_ones_own_may_keep_jobs_in_an_object_store(tmp_path: Path) -> None:
-    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: own}\n"
-    rendered = rendered_copy(
-        tmp_path, {"overlays/own/kustomization.yaml": OWN, "overlays/own/namespace.yaml": namespace}
-    )
+    rendered = rendered_copy(tmp_path, IN_AN_OBJECT_STORE)
     manifests = read(rendered)
     assert outside.schema_problems(rendered) == []
     problems = [problem for check in _CHECKS for problem in check.problems(manifests)]

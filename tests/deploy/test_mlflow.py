@@ -1,10 +1,11 @@
 """MLflow's server in compose.yaml: no login only on this machine, otherwise a real one that the environment changes."""
 
 import os
+import runpy
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,6 +93,50 @@ def test_the_administrator_is_the_one_of_the_environment_also_after_a_change(tmp
     assert "The password of owner was changed" in log
     assert first[1] not in log
     assert second[1] not in log
+
+
+def brought_in_line_by_serve(address: str) -> None:
+    """What compose's server does when it starts."""
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = address
+    runpy.run_path(SERVE[1])["_set_up"]("now", "password of today")
+
+
+def brought_in_line_by_hand(address: str) -> None:
+    """What docs/kubernetes.md has for the pod of MLflow."""
+    os.environ.update({"MLFLOW_AUTH_ADMIN_USERNAME": "now", "MLFLOW_AUTH_ADMIN_PASSWORD": "password of today"})
+    program = (ROOT / "docs" / "kubernetes.md").read_text().partition("<<'END'\n")[2].partition("END\n")[0]
+    kept_at = "sqlite:////mlflow/users.db"
+    assert f"database_uri = {kept_at}\n" in (ROOT / "k8s" / "components" / "mlflow" / "basic_auth.ini").read_text()
+    assert kept_at in program
+    exec(program.replace(kept_at, address), {})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.filterwarnings("default")  # of MLflow, about itself
+@pytest.mark.parametrize("brought_in_line", [brought_in_line_by_serve, brought_in_line_by_hand])
+def test_an_administrator_of_another_name_loses_its_rights_and_its_password(
+    brought_in_line: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("flask_wtf", reason="mlflow[auth] is not installed")
+    from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
+
+    address = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    store = SqlAlchemyStore()
+    store.init_db(address)
+    store.create_user("before", "a leaked password", is_admin=True)
+    store.create_user("now", "password before that", is_admin=False)
+    store.create_user("somebody", "a password of theirs", is_admin=False)
+
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    brought_in_line(address)
+
+    assert {user.username: user.is_admin for user in store.list_users()} == {
+        "before": False, "now": True, "somebody": False
+    }  # fmt: skip
+    assert not store.authenticate_user("before", "a leaked password")
+    assert store.authenticate_user("now", "password of today")
+    assert store.authenticate_user("somebody", "a password of theirs")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from loguru import logger
 
@@ -24,7 +24,8 @@ T = TypeVar("T")
 _is_job_id = re.compile("[0-9a-f]{32}").fullmatch
 _DISK_THREADS = 8
 # Portfolios that a worker takes in, or hands out, at the same time: of all keys, and of each.
-_AT_ONCE, _AT_ONCE_OF_A_KEY = 16, 4
+TRANSFERS_AT_ONCE: Final = 16
+_AT_ONCE_OF_A_KEY = 4
 
 
 class JobAccess:
@@ -103,7 +104,7 @@ class JobAccess:
             Busy: there are too many already.
         """
         mine = self._transfers.get(caller.key_id, 0)
-        if mine >= _AT_ONCE_OF_A_KEY or self._places + places > _AT_ONCE:
+        if mine >= _AT_ONCE_OF_A_KEY or self._places + places > TRANSFERS_AT_ONCE:
             raise Busy(f"Too many portfolios are sent or fetched at once, at most {_AT_ONCE_OF_A_KEY} for each key.")
         self._transfers[caller.key_id] = mine + 1
         self._places += places
