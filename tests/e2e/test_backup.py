@@ -97,11 +97,14 @@ def test_everything_is_there_after_a_restore_in_another_place(installation: Inst
         watched_after_some(server, key, more_than=9)
         unfinished = hand_in(jobs, served, CONTENT, chunk_rows=50)
         wait_for_job(jobs, unfinished, lambda view: view.completed > 0, within_s=120)
-        with constant_load(server.url, [Question("/api/v1/predict", APPLICANT)], key=lambda: key) as load:
+        # The worker stands still, or the job might be over before the back-up begins.
+        with (
+            standing_still(server.job_workers()),
+            constant_load(server.url, [Question("/api/v1/predict", APPLICANT)], key=lambda: key) as load,
+        ):
             wait_for(lambda: len(load.answers) > 20)
-            with standing_still(server.job_workers()):  # or the job might be over before the back-up begins
-                view = jobs.view(unfinished)
-                loan_default(original, "backup", archive)
+            view = jobs.view(unfinished)
+            loan_default(original, "backup", archive)
         assert load.failures == []
         assert view is not None
         assert view.status == "PROGRESS"
