@@ -19,6 +19,9 @@ rm -rf pyarrow/include pyarrow/src pyarrow/*flight*
 # The same library under three names, of which one is what programs are linked to.
 rm -f pyarrow/libarrow_python.so pyarrow/libarrow_python.so.*.*
 
+# How SQLAlchemy talks to databases that are none of ours; MLflow's migrations name them.
+[ -d mlflow ] || rm -rf sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle
+
 # Helpers for others' tests.
 rm -rf sqlalchemy/testing tornado/test xgboost/testing
 # What colours source code in a terminal, for 500 languages; Python's, for tracebacks, stays.

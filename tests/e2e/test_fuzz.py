@@ -22,7 +22,7 @@ def test_every_call_answers_as_the_document_says_whatever_is_sent(server: Server
     command = [str(st), "--config-file", str(HERE / "schemathesis.toml"), "run", str(document), "--url", server.url]
     given = {"KEY_FOR_FUZZING": KEY, "HOOKS_FOR_FUZZING": str(HERE / "fuzz_checks.py")}
     done = subprocess.run(
-        [*command, "--workers", "2", "--no-color"],
+        [*command, "--no-color"],
         cwd=tmp_path,
         env={**os.environ, **given},
         capture_output=True,
