@@ -109,7 +109,8 @@ def larger_model() -> Path:
         promoted = LoanModel.load(pointed(read_settings(), "production").model_folder)
         data = read_dataset(DEFAULT_SCHEMA.with_name("Default_Fin.csv"), promoted.schema)
         fitted = fit_decision(data, promoted.schema, FitOptions(trees=300, depth=3))
-        LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, promoted.about).save(folder)
+        model = LoanModel.assemble(fitted.schema, fitted.booster, fitted.decision, promoted.about, promoted.reference)
+        model.save(folder)
     return folder
 
 
