@@ -1,14 +1,14 @@
 """An S3 server for tests: moto's, which speaks S3 over HTTP and keeps objects in memory."""
 
 import os
-import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
-import pytest
 from installation import free_port
 
 _READY_WITHIN_S = 30
@@ -16,15 +16,13 @@ _READY_WITHIN_S = 30
 
 @contextmanager
 def running_s3() -> Iterator[str]:
-    """The address of an empty bucket, as JOB_STORAGE_URL takes it; skips the test where moto is not installed."""
-    program = shutil.which("moto_server")
-    if program is None:
-        pytest.skip("moto is not installed (pip install 'moto[server]', anywhere in PATH)")
+    """The address of an empty bucket, as JOB_STORAGE_URL takes it."""
+    program = Path(sys.executable).with_name("moto_server")  # beside Python: `make test` puts nothing into PATH
     port = free_port()
     # No proxy of this machine is asked for another process of it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     process = subprocess.Popen(
-        [program, "-H", "127.0.0.1", "-p", str(port)],
+        [str(program), "-H", "127.0.0.1", "-p", str(port)],
         env={"PATH": os.environ["PATH"]},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
