@@ -95,7 +95,7 @@ def test_everything_is_there_after_a_restore_in_another_place(installation: Inst
         expected = outcome(jobs, undisturbed)
         decided = predict(server, key)
         watched_after_some(server, key, more_than=9)
-        unfinished = hand_in(jobs, served, CONTENT, chunk_rows=50)
+        unfinished = hand_in(jobs, served, CONTENT, chunk_rows=4)  # a thousand, so that it takes a while
         wait_for_job(jobs, unfinished, lambda view: view.completed > 0, within_s=120)
         # The worker stands still, or the job might be over before the back-up begins.
         with (
