@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import worked_examples
 from installation import ROOT
 
 
@@ -12,9 +13,9 @@ def blocks(page: str, language: str = "bash", section: str | None = None) -> lis
     text = (ROOT / "docs" / page).read_text()
     if section is not None:
         (text,) = re.findall(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    found = worked_examples.blocks(text, language)
     assert found, f"{page} has no such commands"
-    return [str(block) for block in found]
+    return found
 
 
 def run(block: str, folder: Path, variables: dict[str, str]) -> str:

@@ -2,33 +2,27 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from installation import ROOT, free_port
+from local_http import Quiet, answering
 
 SCRIPT = ROOT / "loan_default" / "health_check.py"
 
 
-class Answering(BaseHTTPRequestHandler):
+class Answering(Quiet):
     """Ready on one path, and not on any other."""
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the name that it is called by
         self.send_response(200 if self.path == "/readyz" else 503)
         self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), Answering) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with answering(Answering) as port:
+        yield port
 
 
 def check(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:

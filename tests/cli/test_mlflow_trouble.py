@@ -1,33 +1,27 @@
 """A registry that refuses or cannot be reached is told in a sentence, without the password in its address."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from installation import ROOT
+from local_http import Quiet, answering
 from typer.testing import CliRunner
 
 from loan_default.cli import app
 
 
-class Refusing(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # its name
+class Refusing(Quiet):
+    def do_GET(self) -> None:  # noqa: N802  # the name that it is called by
         self.send_response(401)
         self.end_headers()
 
     do_POST = do_GET  # noqa: N815
 
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with answering(Refusing) as port:
+        yield port
 
 
 @pytest.mark.integration

@@ -1,5 +1,6 @@
 """A running service keeps its callers, whatever is promoted, rolled back or moved in MLflow."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -165,42 +166,41 @@ def test_an_alias_moved_in_mlflow_is_not_followed_while_callers_would_break_and_
     assert (last.action, last.version, last.replaced) == ("promoted", "3", "1")
 
 
-def test_whoever_holds_the_desk_is_told_of_an_alias_that_is_not_followed(
-    shop: Settings, versions: list[Registered]
-) -> None:
+@pytest.fixture
+def held_back(shop: Settings, versions: list[Registered]) -> Iterator[None]:
+    """Version 1 is served, and the alias has been moved to one that would break its callers."""
     promote(shop, versions[0])
     service = Following(shop, SOURCE)
     moved_in_mlflow(shop, versions[2])
+    yield
+    del service
+
+
+@pytest.mark.usefixtures("held_back")
+def test_whoever_holds_the_desk_is_told_of_an_alias_that_is_not_followed(shop: Settings) -> None:
     said: list[str] = []
     with promotions(shop, said.append) as desk:
         assert desk.champion("production") == pointed(shop, "production")  # a challenger is up against what is served
     assert len(said) == 1
-    del service
 
 
+@pytest.mark.usefixtures("held_back")
 def test_promoting_the_served_version_moves_an_alias_back_that_could_not_be_followed(
     shop: Settings, versions: list[Registered]
 ) -> None:
-    promote(shop, versions[0])
-    service = Following(shop, SOURCE)
-    moved_in_mlflow(shop, versions[2])
     promote(shop, versions[0], reason="that was a slip")
     assert in_place(shop) == "1"
     last = history.read(client(shop))[-1]
     assert (last.version, last.replaced, last.reason) == ("1", "1", "that was a slip")
-    del service
 
 
+@pytest.mark.usefixtures("held_back")
 def test_another_promotion_replaces_what_was_served_not_what_the_alias_named(
     shop: Settings, versions: list[Registered]
 ) -> None:
-    promote(shop, versions[0])
-    service = Following(shop, SOURCE)
-    moved_in_mlflow(shop, versions[2])
     promote(shop, versions[1])
     assert (in_place(shop), history.read(client(shop))[-1].replaced) == ("2", "1")
     assert rollback(shop).version == "1"
-    del service
 
 
 def test_a_second_slip_after_another_promotion_is_told_anew(shop: Settings, versions: list[Registered]) -> None:
