@@ -136,11 +136,12 @@ def test_builds_see_the_released_version_in_their_order(repository: Repository) 
     line = (
         "\t@grep -o 'version__.*' loan_default/__init__.py | sed \"s/^/$@ $$BENTO_VERSION /\"; git log -1 --format=%s\n"
     )
-    repository.write("Makefile", f"sbom:\n{line}\nimage:\n{line}\nother:\n{line}")
+    targets = ["image", "image-drift", "image-training", "sbom"]
+    repository.write("Makefile", "\n".join(f"{target}:\n{line}" for target in ["other", *reversed(targets)]))
     done = repository.release("7.2.0")
     built = [line for line in done.stdout.splitlines() if line.startswith(("image", "sbom", "other"))]
-    assert built == ['image 7.2.0 version__ = "7.2.0"', 'sbom 7.2.0 version__ = "7.2.0"']
-    assert done.stdout.count("\nRelease 7.2.0\n") == 2
+    assert built == [f'{target} 7.2.0 version__ = "7.2.0"' for target in targets]
+    assert done.stdout.count("\nRelease 7.2.0\n") == 4
 
 
 def test_a_build_that_fails_takes_the_release_back(repository: Repository) -> None:
@@ -150,6 +151,14 @@ def test_a_build_that_fails_takes_the_release_back(repository: Repository) -> No
     assert (done.returncode, "`make image` failed" in done.stderr) == (2, True)
     assert repository.state() == before
     assert present_version(repository.folder) == __version__
+
+
+def test_a_target_that_is_gone_fails_the_release(repository: Repository) -> None:
+    repository.write("Makefile", "image image-drift sbom:\n\ttrue\n")
+    before = repository.state()
+    done = repository.release("7.2.0")
+    assert (done.returncode, "`make image-training` failed" in done.stderr) == (2, True)
+    assert repository.state() == before
 
 
 def test_a_commit_that_fails_takes_the_texts_back_and_leaves_what_others_wrote(repository: Repository) -> None:
@@ -222,7 +231,9 @@ def test_a_commit_of_somebody_else_meanwhile_stays_when_the_build_fails(reposito
 
 
 def test_the_tag_is_the_releases_commit_though_somebody_has_committed_since(repository: Repository) -> None:
-    repository.write("Makefile", "image:\n\techo mine > mine; git add mine; git commit --quiet --message Mine\n")
+    others = "image-drift image-training sbom:\n\ttrue\n"
+    mine = "image:\n\techo mine > mine; git add mine; git commit --quiet --message Mine\n"
+    repository.write("Makefile", mine + others)
     assert repository.release("7.2.0").returncode == 0
     assert repository.git("log", "-1", "--format=%s") == "Mine"
     assert repository.git("log", "-1", "--format=%s", "v7.2.0") == "Release 7.2.0"
