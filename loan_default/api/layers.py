@@ -51,7 +51,6 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
         tasks = TaskFace(NativeCalls(native), online, intake)
         others = Documentation(NativeFace(tasks, online), Described(online.models, MAX_LIST))
         rest = RestFace(others, online, BatchFace(online, intake))
-        routes = [*REST_PATHS, *NATIVE_CALLS, *DOCS_PATHS]
         observe = Observe(
             KeyRequired(
                 rest,
@@ -62,7 +61,7 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
                 open_paths=OPEN_DOCS_PATHS,
                 failed_per_minute=online.settings.failed_keys_per_minute,
             ),
-            routes,
+            [*REST_PATHS, *NATIVE_CALLS, *DOCS_PATHS],
             online.in_progress,
             online.closes_connection,
             template_of=template_of,
@@ -70,6 +69,6 @@ def around(online: Online) -> Callable[[ASGIApp], ASGIApp]:
         )
         if online.tracing is None:
             return observe
-        return Traced(observe, online.tracing, routes, template_of, without=OPEN_PATHS)
+        return Traced(observe, online.tracing, observe.route_of, without=OPEN_PATHS)
 
     return wrap

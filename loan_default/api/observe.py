@@ -120,9 +120,13 @@ class Observe:
         logger.opt(exception=problem).error("Unexpected error")
         return LoanDefaultError("Something went wrong here; the log has the details.")
 
+    def route_of(self, path: str) -> str:
+        """What stands for a path wherever strangers must not be able to make names: in metrics, logs and traces."""
+        return path if path in self._routes else self._template_of(path) or _UNKNOWN_ROUTE
+
     def _count(self, method: str, path: str, status: int, seconds: float) -> None:
         method = method_label(method)
-        route = path if path in self._routes else self._template_of(path) or _UNKNOWN_ROUTE
+        route = self.route_of(path)
         key = (method, route, status)
         counters = self._counters.get(key)
         if counters is None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from loan_default.tracing import Tracing
 
 _OF_A_TRACE = {b"traceparent", b"tracestate"}
-_OTHER = "other"
 
 
 class Traced:
@@ -25,8 +24,7 @@ class Traced:
     Args:
         app: what answers.
         tracing: makes spans.
-        routes: the paths that stand for themselves.
-        template_of: what stands for another path; None when nothing does.
+        route_of: what stands for a path.
         without: paths that are not traced: probes ask all the time.
     """
 
@@ -34,14 +32,12 @@ class Traced:
         self,
         app: ASGIApp,
         tracing: "Tracing",
-        routes: Collection[str],
-        template_of: Callable[[str], str | None],
+        route_of: Callable[[str], str],
         without: Collection[str],
     ) -> None:
         self._app = app
         self._tracing = tracing
-        self._routes = frozenset(routes)
-        self._template_of = template_of
+        self._route_of = route_of
         self._without = frozenset(without)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,8 +47,7 @@ class Traced:
             return
         from opentelemetry.trace import SpanKind, StatusCode
 
-        path, method = scope["path"], scope["method"]
-        route = path if path in self._routes else self._template_of(path) or _OTHER
+        method, route = scope["method"], self._route_of(scope["path"])
         named = {key.decode(): value.decode("latin-1") for key, value in scope["headers"] if key in _OF_A_TRACE}
         with self._tracing.tracer.start_as_current_span(
             f"{method} {route}",

@@ -54,16 +54,11 @@ class MonitorClient:
         """
         headers = _JSON if key is None else {**_JSON, "Authorization": f"Bearer {key.get_secret_value()}"}
         parts = urlsplit(address)
-        if parts.scheme == "file":
-            transport = httpx.AsyncHTTPTransport(uds=unquote(parts.path), limits=_LIMITS)
-            self._http = httpx.AsyncClient(
-                base_url="http://monitor", transport=transport, headers=headers, timeout=_AT_LAST_S
-            )
-        else:
-            url = f"http://{parts.netloc}" if parts.scheme == "tcp" else address
-            # With a transport of its own it passes by the proxies of the environment: samples go nowhere else.
-            direct = httpx.AsyncHTTPTransport(limits=_LIMITS)
-            self._http = httpx.AsyncClient(base_url=url, transport=direct, headers=headers, timeout=_AT_LAST_S)
+        socket = unquote(parts.path) if parts.scheme == "file" else None
+        url = {"file": "http://monitor", "tcp": f"http://{parts.netloc}"}.get(parts.scheme, address)
+        # With a transport of its own it passes by the proxies of the environment: samples go nowhere else.
+        direct = httpx.AsyncHTTPTransport(uds=socket, limits=_LIMITS)
+        self._http = httpx.AsyncClient(base_url=url, transport=direct, headers=headers, timeout=_AT_LAST_S)
 
     @classmethod
     def of(cls, dependency: Dependency, key: SecretStr | None) -> "MonitorClient":

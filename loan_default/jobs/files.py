@@ -5,8 +5,10 @@ from functools import cached_property
 from pathlib import Path
 
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
+from pydantic import ValidationError
 
-from loan_default.jobs.job import JOB_ID, Job
+from loan_default.errors import JobUnreadable
+from loan_default.jobs.job import JOB_FILE, JOB_ID, Job
 from loan_default.jobs.objects import ObjectFolder
 from loan_default.jobs.sources import place_of
 from loan_default.settings import Settings
@@ -27,6 +29,13 @@ class JobFiles:
             Path(root.path).mkdir(parents=True, exist_ok=True, mode=0o700)
             return LocalFolder(Path(root.path, name))
         return ObjectFolder(root.fs, f"{root.path}/{name}")
+
+    def job(self, name: str) -> Job:
+        """What was asked, by the name of its folder. Raises JobUnreadable, FileNotFoundError."""
+        try:
+            return Job.model_validate_json(self.folder(name).read(JOB_FILE))
+        except ValidationError:  # its text may hold what was sent
+            raise JobUnreadable from None
 
     def source(self, job: Job) -> Place:
         """The portfolio of a job: in its folder, or wherever it was named."""

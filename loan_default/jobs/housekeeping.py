@@ -7,6 +7,7 @@ from loguru import logger
 
 from loan_default.jobs.database import WORKFLOW
 from loan_default.jobs.files import JobFiles
+from loan_default.jobs.job import JOB_FILE
 from loan_default.jobs.standing import OPEN, OVER, folder_name
 from loan_default.metrics import JOBS_LAST_LOOK, JOBS_OLDEST_WAITING, JOBS_OPEN
 
@@ -66,7 +67,7 @@ def remove_strays(client: "DBOSClient", files: JobFiles, retention: timedelta) -
         unchanged_for = now - files.changed_at(name)
         if unchanged_for < _UPLOAD:  # it may become a job at any moment, or has just become one
             continue
-        if unchanged_for > retention + _UPLOAD or "job.json" not in files.folder(name).names():
+        if unchanged_for > retention + _UPLOAD or JOB_FILE not in files.folder(name).names():
             files.folder(name).remove_all()
             removed += 1
             logger.info("An upload that became no job is removed: {}", name)

@@ -8,6 +8,7 @@ from loan_default.bulk.inspect import Inspected
 from loan_default.decision import Stored
 
 JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
+JOB_FILE: Final = "job.json"
 
 State = Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE", "CANCELLED"]
 

@@ -9,15 +9,14 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from loguru import logger
-from pydantic import ValidationError
 
 from loan_default.errors import JobConflict, JobsUnavailable, JobUnreadable, TooManyJobs
 from loan_default.jobs.database import JOB_FORMAT, QUEUE, WORKFLOW, JobDatabase, reachable
 from loan_default.jobs.files import JobFiles
-from loan_default.jobs.job import JOB_ID, Job, JobView
+from loan_default.jobs.job import JOB_FILE, JOB_ID, Job, JobView
 from loan_default.jobs.standing import OPEN, Standing, folder_name, view_of
 from loan_default.metrics import JOBS_SUBMITTED
 from loan_default.settings import Settings
@@ -25,8 +24,6 @@ from loan_default.storage import Folder
 
 if TYPE_CHECKING:
     from dbos import WorkflowStatus
-
-_JOB_FILE: Final = "job.json"
 
 
 class Jobs:
@@ -96,10 +93,14 @@ class Jobs:
             "attributes": _standing(job).model_dump(mode="json"),
         }
         with reachable():
-            self._files.folder(job.folder_name).write(_JOB_FILE, job.as_kept())
+            self._files.folder(job.folder_name).write(JOB_FILE, job.as_kept())
             self._database.client().enqueue(options, job.folder_name)
-        JOBS_SUBMITTED.inc()
-        return self._require_view(job.job_id)
+        row = self._row(job.job_id)
+        if row is None:
+            raise JobConflict("It was erased while it was handed in.")
+        if folder_name(row) == job.folder_name:
+            JOBS_SUBMITTED.inc()
+        return view_of(row, self._retention)
 
     def forget(self, job_id: str, name: str) -> None:
         """Remove a folder that was filled for a job, unless the queue took it; then, or without an answer, it stays."""
@@ -112,12 +113,9 @@ class Jobs:
         name = self.folder_name(job_id)
         if name is None:
             return None
-        try:
-            with reachable():
-                content = self._read(name)
-            return None if content is None else Job.model_validate_json(content)
-        except ValidationError as error:
-            raise JobUnreadable from error
+        with reachable(), suppress(FileNotFoundError):
+            return self._files.job(name)
+        return None
 
     def view(self, job_id: str) -> JobView | None:
         """How it stands."""
@@ -200,24 +198,12 @@ class Jobs:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, name: str) -> bytes | None:
-        try:
-            return self._files.folder(name).read(_JOB_FILE)
-        except FileNotFoundError:
-            return None
-
     def _row(self, job_id: str) -> "WorkflowStatus | None":
         if not JOB_ID.fullmatch(job_id):
             return None
         with reachable():
             rows = self._database.client().list_workflows(workflow_ids=[job_id], name=WORKFLOW)
         return rows[0] if rows else None
-
-    def _require_view(self, job_id: str) -> JobView:
-        view = self.view(job_id)
-        if view is None:
-            raise JobConflict("It was erased while it was handed in.")
-        return view
 
 
 def _standing(job: Job) -> Standing:

@@ -9,9 +9,8 @@ from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from loguru import logger
-from pydantic import ValidationError
 
-from loan_default.errors import JobFilesMissing, JobUnreadable, LoanDefaultError, UnexpectedJobError
+from loan_default.errors import JobFilesMissing, LoanDefaultError, UnexpectedJobError
 from loan_default.jobs.attendant import Attendant
 from loan_default.jobs.files import JobFiles
 from loan_default.jobs.job import Job
@@ -137,10 +136,7 @@ class Scoring:
         pa.set_cpu_count(threads)
 
         folder = self._files.folder(folder_name)
-        try:
-            job = Job.model_validate_json(folder.read("job.json"))
-        except ValidationError:
-            raise JobUnreadable from None
+        job = self._files.job(folder_name)
         model = load_kept_model(folder)
         work = Work(
             order=job.inspected.order,

@@ -115,7 +115,10 @@ class Intake:
         tracing = self._online.tracing
         job = _job(draft, source, inspected, None if tracing is None else tracing.traceparent())
         view = await self._access.run(lambda jobs: jobs.submit(job))
-        if await self._access.run(lambda jobs: jobs.folder_name(draft.job_id)) == draft.folder_name:
+        if (
+            job.folder_id is None
+            or await self._access.run(lambda jobs: jobs.folder_name(draft.job_id)) == job.folder_id
+        ):
             return Accepted(view, inspected)
         # Another worker was faster with a call of the same Idempotency-Key.
         await self._access.run(lambda jobs: jobs.forget(draft.job_id, draft.folder_name))
