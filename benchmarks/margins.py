@@ -1,17 +1,19 @@
-"""What the margins of a few rows cost: XGBoost's `inplace_predict` beside its C API (docs/decisions/0014).
+"""What asking the trees costs: by XGBoost's `inplace_predict`, by its C API, and by cell where the model is small.
 
     python benchmarks/margins.py
 
-Needs a promoted model (`make train`). Prints microseconds for each call and objects left to the garbage collector.
+Needs a promoted model (`make train`). Prints microseconds for each call and objects left to the garbage collector; see
+docs/decisions/0014 and 0019. What is found by cell are PDs, what XGBoost answers must still be
+calibrated.
 """
 
 import gc
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import typer
-import xgboost as xgb
 from numpy.typing import NDArray
 
 from loan_default.margins import raw_margins
@@ -19,36 +21,50 @@ from loan_default.model import LoanModel
 from loan_default.served import pointed
 from loan_default.settings import read_settings
 
+ROWS = 200_000  # are asked for in all, and never more calls than
 CALLS = 5_000
+
+Way: TypeAlias = Callable[[NDArray[np.float32]], object]
 
 
 def main() -> None:
     """Measure and print."""
     model = LoanModel.load(pointed(read_settings(), "production").model_folder)
-    ways = {"inplace_predict": inplace, "C API": raw_margins}
-    for rows in (1, 10, 32):
-        matrix = np.random.default_rng(0).random((rows, len(model.schema.feature_names)), dtype=np.float32)
-        for name, way in ways.items():
-            micros, left = measured(way, model.booster, matrix)
-            typer.echo(f"{rows:3} rows, {name:16}{micros:8.1f} µs{left:8.1f} objects left")
+    for rows in (1, 10, 32, 1000, 62_500):
+        matrix = features(model, rows)
+        for name, way in ways(model).items():
+            micros, left = measured(way, matrix)
+            typer.echo(f"{rows:6} rows, {name:16}{micros:10.1f} µs{left:8.1f} objects left")
 
 
-def inplace(booster: xgb.Booster, matrix: NDArray[np.float32]) -> object:
-    """The public way."""
-    return booster.inplace_predict(matrix, predict_type="margin", validate_features=False)
+def ways(model: LoanModel) -> dict[str, Way]:
+    """How to ask."""
+    booster = model.booster
+    found: dict[str, Way] = {
+        "inplace_predict": lambda rows: booster.inplace_predict(rows, predict_type="margin", validate_features=False),
+        "C API": lambda rows: raw_margins(booster, rows),
+    }
+    return found if model.cells is None else {**found, "by cell": model.pd_of_features}
 
 
-def measured(
-    way: Callable[[xgb.Booster, NDArray[np.float32]], object], booster: xgb.Booster, matrix: NDArray[np.float32]
-) -> tuple[float, float]:
+def features(model: LoanModel, rows: int) -> NDArray[np.float32]:
+    """A feature matrix, spread over the cells of the trees."""
+    if model.cells is None:
+        return np.random.default_rng(0).random((rows, len(model.schema.feature_names)), dtype=np.float32)
+    points = model.cells.points
+    return points[np.random.default_rng(0).integers(0, len(points), rows)]
+
+
+def measured(way: Way, matrix: NDArray[np.float32]) -> tuple[float, float]:
     """Microseconds, and objects that only the garbage collector removes, for each call."""
+    calls = max(5, min(CALLS, ROWS // len(matrix)))
     gc.collect()
     gc.disable()
     started = time.perf_counter()
-    for _ in range(CALLS):
-        way(booster, matrix)
-    micros = (time.perf_counter() - started) / CALLS * 1e6
-    left = gc.collect() / CALLS
+    for _ in range(calls):
+        way(matrix)
+    micros = (time.perf_counter() - started) / calls * 1e6
+    left = gc.collect() / calls
     gc.enable()
     return micros, left
 

@@ -13,8 +13,10 @@ Nothing here needs MLflow or BentoML: `registry.py` says where the folder is.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -23,17 +25,20 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
+from loan_default.cells import Answering, Cells, by_cell
 from loan_default.checksums import check_files, write_checksums
 from loan_default.decision import Decision, Stored
 from loan_default.errors import ModelFileError
 from loan_default.features import Features
 from loan_default.margins import raw_margins
-from loan_default.reasons import Reason, explain
+from loan_default.reasons import Reason, explain, raw_contributions
 from loan_default.reference import PopulationWatch, Reference
 from loan_default.schema import Schema
 
 _FILES = ("booster.ubj", "decision.json", "schema.json", "about.json")
 _REFERENCE = "reference.json"
+# Cells whose contributions are kept: each costs XGBoost a hundred times what its margin costs.
+_MOST_EXPLAINED = 4_096
 
 
 class About(Stored):
@@ -100,7 +105,22 @@ class LoanModel:
 
     def pd_of_features(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """The same from a feature matrix, (n, number of features), for callers that need the features too."""
-        return self.decision.calibration.pd(raw_margins(self.booster, matrix))
+        return self._pd(matrix)
+
+    @cached_property
+    def cells(self) -> Cells | None:
+        """The cells of its trees, where they are few; computed when they are first asked for."""
+        return Cells.of(self.booster)
+
+    @cached_property
+    def _pd(self) -> Answering[np.float64]:
+        return by_cell(self.cells, lambda matrix: self.decision.calibration.pd(raw_margins(self.booster, matrix)))
+
+    @cached_property
+    def _contributions(self) -> Answering[np.float32]:
+        return by_cell(
+            self.cells, lambda matrix: raw_contributions(self.booster, self.schema, matrix), most=_MOST_EXPLAINED
+        )
 
     def population_watch(self, threshold: float) -> PopulationWatch | None:
         """What compares scored rows with the training population; None when the model does not carry it.
@@ -118,7 +138,11 @@ class LoanModel:
         """
         values = self.features.values(applicants)
         declined = self.pd_of_features(values.astype(np.float32)) >= self.decision.threshold
-        return explain(self.booster, self.decision.calibration, self.schema, values, declined.tolist())
+        return self.explain_values(values, declined.tolist())
+
+    def explain_values(self, values: NDArray[np.float64], declined: Sequence[bool]) -> list[list[Reason]]:
+        """The same from `Features.values`, (n, number of features), and whether each was declined."""
+        return explain(self._contributions, self.decision.calibration, self.schema, values, declined)
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder`, which must not exist yet."""

@@ -38,6 +38,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from loan_default.cells import Answering
 from loan_default.decision import Calibration
 from loan_default.schema import Column, Schema
 from loan_default.schema.columns import CategoryColumn, NumberColumn, Value
@@ -87,10 +88,14 @@ def contributions(
 
     A row's contributions do not depend on the other rows.
     """
+    return _calibrated(raw_contributions(booster, schema, matrix), calibration, schema, matrix)
+
+
+def raw_contributions(booster: xgb.Booster, schema: Schema, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What each feature adds to the raw log-odds, and last the bias, (n, number of features + 1)."""
     rows = xgb.DMatrix(matrix, feature_names=schema.feature_names, feature_types=schema.feature_types, nthread=1)
-    raw = booster.predict(rows, pred_contribs=True).astype(np.float64)
-    base = calibration.slope * float(raw[0, -1]) + calibration.intercept
-    return Contributions(base, _by_column(schema, calibration.slope * raw[:, :-1], np.isnan(matrix)))
+    found: NDArray[np.float32] = booster.predict(rows, pred_contribs=True)
+    return found
 
 
 def reasons(schema: Schema, contributed: Sequence[float], features: Sequence[float], declined: bool) -> list[Reason]:
@@ -113,14 +118,18 @@ def reasons(schema: Schema, contributed: Sequence[float], features: Sequence[flo
 
 
 def explain(
-    booster: xgb.Booster,
+    raw: Answering[np.float32],
     calibration: Calibration,
     schema: Schema,
     values: NDArray[np.float64],
     declined: Sequence[bool],
 ) -> list[list[Reason]]:
-    """The reasons of several applicants, at least one, from `Features.values` and whether each was declined."""
-    contributed = contributions(booster, calibration, schema, values.astype(np.float32)).values
+    """The reasons of several applicants, at least one, from `Features.values` and whether each was declined.
+
+    `raw` answers as `raw_contributions` does.
+    """
+    matrix = values.astype(np.float32)
+    contributed = _calibrated(raw(matrix), calibration, schema, matrix).values
     rows = zip(contributed.tolist(), values.tolist(), declined, strict=True)
     return [reasons(schema, *row) for row in rows]
 
@@ -128,6 +137,14 @@ def explain(
 def importance(schema: Schema, of: Contributions) -> dict[str, float]:
     """The mean magnitude of each column's contribution over all rows, by name, in the declared order."""
     return dict(zip(schema.column_names, np.abs(of.values).mean(axis=0).tolist(), strict=True))
+
+
+def _calibrated(
+    raw: NDArray[np.float32], calibration: Calibration, schema: Schema, matrix: NDArray[np.float32]
+) -> Contributions:
+    scaled = calibration.slope * raw.astype(np.float64)
+    base = float(scaled[0, -1]) + calibration.intercept
+    return Contributions(base, _by_column(schema, scaled[:, :-1], np.isnan(matrix)))
 
 
 def _by_column(schema: Schema, of_features: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[np.float64]:

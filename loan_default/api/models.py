@@ -178,10 +178,12 @@ class Models:
 
 
 def _try(loaded: Loaded) -> None:
-    """Raises ModelRefused unless a model answers the example of its own declaration."""
+    """Raises ModelRefused unless a model answers and explains the example of its own declaration."""
     example = loaded.applicant_model.model_validate(dict(loaded.model.schema.example))
+    applicant = np.array([loaded.encoder.row(example)], dtype=np.float64)
     try:
-        pd = float(loaded.model.pd(np.array([loaded.encoder.row(example)], dtype=np.float64))[0])
+        pd = float(loaded.model.pd(applicant)[0])
+        loaded.model.explain(applicant)
     except Exception as error:
         raise ModelRefused(f"{loaded.served.tag} does not answer the example of its own declaration.") from error
     if not np.isfinite(pd):

@@ -109,12 +109,8 @@ class _Known:
 
     def explain(self, features: Sequence[Sequence[float]]) -> list[list[ReasonRecord]]:
         """The reasons of declined applicants, at least one."""
-        from loan_default.reasons import explain  # XGBoost takes a second, and who has no model does without it
-
-        model = self._answering.model
-        values = np.array(features, dtype=np.float64)
-        explained = explain(
-            model.booster, model.decision.calibration, model.schema, values, declined=[True] * len(values)
+        explained = self._answering.model.explain_values(
+            np.array(features, dtype=np.float64), declined=[True] * len(features)
         )
         return [
             [ReasonRecord(r.feature, r.direction, r.contribution, r.value, r.sentence) for r in reasons]

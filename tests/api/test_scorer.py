@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ class CountingModel(LoanModel):
 
 @pytest.fixture
 def counting(loan_model: LoanModel) -> CountingModel:
-    model = CountingModel(**vars(loan_model))
+    model = CountingModel(**{field.name: getattr(loan_model, field.name) for field in fields(loan_model)})
     object.__setattr__(model, "calls", [])
     return model
 

@@ -12,7 +12,7 @@ from models import complete
 from numpy.typing import NDArray
 
 from loan_default.model import LoanModel
-from loan_default.reasons import ROUNDING, Contributions, Reason, contributions, explain, importance
+from loan_default.reasons import ROUNDING, Contributions, Reason, contributions, importance
 from loan_default.schema.columns import CategoryColumn
 from loan_default.training.data import Dataset
 from loan_default.training.fit import FitOptions, fit_decision
@@ -41,7 +41,7 @@ def reasons_of(model: LoanModel, *applicants: tuple[float, ...]) -> list[list[Re
     """What these applicants are told."""
     values = model.features.values(np.array(applicants, dtype=np.float64))
     declined = (model.pd_of_features(values.astype(np.float32)) >= model.decision.threshold).tolist()
-    return explain(model.booster, model.decision.calibration, model.schema, values, declined)
+    return model.explain_values(values, declined)
 
 
 def rounding(found: Contributions) -> NDArray[np.float64]:
