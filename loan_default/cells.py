@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 # As many PDs as half a megabyte holds: looking up stays quick, and filling takes the trees some 30 ms.
 MOST_CELLS = 65_536
+# Of a model as JSON, which is read in 20 ms that nothing else can run in; a larger one has more cells than that.
+_MOST_BYTES = 2 << 20
 # So that places on an axis are bytes. XGBoost's histograms have up to 256 cuts of a feature.
 _MOST_CUTS = 255
 # Fewer rows are placed one by one; for more, comparing columns with every cut costs less, by the vector unit.
@@ -123,7 +125,10 @@ def by_cell(cells: Cells | None, answer: Answering[_Answer], most: int = MOST_CE
 
 def _axes(booster: xgb.Booster) -> list[_Axis]:
     """How the trees cut the features they look at; none when that is not all that the trees do."""
-    learner: Any = json.loads(booster.save_raw("json"))["learner"]
+    content = booster.save_raw("json")
+    if len(content) > _MOST_BYTES:
+        return []
+    learner: Any = json.loads(content)["learner"]
     if learner["gradient_booster"]["name"] != "gbtree":
         return []
     cuts: defaultdict[int, set[float]] = defaultdict(set)

@@ -166,6 +166,15 @@ def test_too_many_cells_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Cells.of(booster) is None
 
 
+def test_a_model_that_takes_long_to_read_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    booster = trained(*drawn(7))
+    size = len(booster.save_raw("json"))
+    monkeypatch.setattr(cells, "_MOST_BYTES", size)
+    assert Cells.of(booster) is not None
+    monkeypatch.setattr(cells, "_MOST_BYTES", size - 1)
+    assert Cells.of(booster) is None
+
+
 def test_as_many_cuts_as_a_byte_counts_are_told_apart_and_more_have_none() -> None:
     for steps, has_some in ((256, True), (257, False)):
         values = np.zeros((steps, 3), dtype=np.float32)
