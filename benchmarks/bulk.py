@@ -1,12 +1,13 @@
 """How fast portfolios are scored in bulk, beside XGBoost alone and loops of a few lines.
 
-    python benchmarks/bulk.py [--larger] [ROWS ...]
+    python benchmarks/bulk.py [--larger] [--by-trees] [ROWS ...]
 
 Needs a promoted model (`make train`). Portfolios of 100 thousand, 1 million and 10 million rows, unless ROWS says
 otherwise, are made once of data/Default_Fin.csv with noise and kept under STATE_DIR/benchmarks. Each measurement runs
 in a process of its own, `BEST_OF` times, and the best counts: other work on the machine only ever makes it slower. CPU
-time is steadier than rows/s where the machine has other work. With `--larger` the model has 300 trees of depth 3, as
-wider data needs them, instead of the promoted one's.
+time is steadier than rows/s where the machine has other work. With `--larger` the model has 300 trees of depth 3
+instead of the promoted one's. With `--by-trees` ours asks the trees, as it does of models with too many cells to look
+their answers up (`loan_default/cells.py`).
 """
 
 import json
@@ -42,6 +43,7 @@ SIZES = (100_000, 1_000_000, 10_000_000)
 BEST_OF = 3
 CORES = len(os.sched_getaffinity(0))
 BATCH = 131_072
+BY_TREES = "BENCHMARK_BY_TREES"
 FOLDER = read_settings().state / "benchmarks" / "bulk"
 
 
@@ -56,8 +58,10 @@ class Measured(NamedTuple):
 def main() -> None:
     """Measure everything and print the table."""
     larger = "--larger" in sys.argv
+    if "--by-trees" in sys.argv:
+        os.environ[BY_TREES] = "on"  # for the processes that measure
     folder = larger_model() if larger else pointed(read_settings(), "production").model_folder
-    sizes = [int(rows) for rows in sys.argv[1:] if rows != "--larger"] or SIZES
+    sizes = [int(rows) for rows in sys.argv[1:] if not rows.startswith("--")] or SIZES
     typer.echo(f"{CORES} cores; rows/s, CPU time of a row, most memory of the process; best of {BEST_OF}\n")
     typer.echo(f"{'':34}" + "".join(f"{rows:>34,}" for rows in sizes))
     found = {name: [measured(folder, name, rows) for rows in sizes] for name in CALLS}
@@ -150,6 +154,8 @@ def engine(kind: str) -> Callable[[Path, int], Callable[[], object]]:
 
     def prepare(model_folder: Path, rows: int) -> Callable[[], object]:
         model = LoanModel.load(model_folder)
+        if BY_TREES in os.environ:
+            vars(model)["cells"] = None
         place = Place(LocalFileSystem(), str(portfolio(kind, rows)))
         folder = FOLDER / f"out-{kind}-{rows}"
         shutil.rmtree(folder, ignore_errors=True)

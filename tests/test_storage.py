@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from loan_default.storage import LocalFolder
+from loan_default.storage import LocalFolder, Sink
 
 
 @pytest.fixture
@@ -31,10 +34,23 @@ def test_a_file_is_there_when_it_is_whole(folder: LocalFolder) -> None:
 
 def test_what_goes_wrong_while_writing_leaves_what_was_there(folder: LocalFolder, tmp_path: Path) -> None:
     folder.write("x", b"old")
+    nothing: Any = None
     with pytest.raises(TypeError), folder.writing("x") as file:
-        file.write(b"new"), file.write(None)
+        file.write(b"new"), file.write(nothing)
     assert folder.read("x") == b"old"
     assert [path.name for path in (tmp_path / "job").iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_large_content_is_written_in_small_pieces(kind: Callable[[bytes], bytes]) -> None:
+    pieces: list[bytes] = []
+    content = bytes(range(256)) * 200 + b"end"
+    file: Any = SimpleNamespace(write=lambda piece: pieces.append(bytes(piece)))
+    assert Sink(file).write(kind(content)) == len(content)
+    assert b"".join(pieces) == content
+    assert {len(piece) for piece in pieces[:-1]} == {16 * 1024}
+    assert Sink(file).write(kind(b"")) == 0
+    assert b"".join(pieces) == content
 
 
 def test_a_file_is_read_in_blocks(folder: LocalFolder) -> None:
@@ -64,7 +80,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_but_not_what_one_is_wr
     folder: LocalFolder, tmp_path: Path, name: str
 ) -> None:
     program = (
-        "import os, sys\nfrom pathlib import Path\nfrom loan_default.storage import LocalFolder\n"
+        "import os, sys\nfrom pathlib import Path\nfrom loan_default.storage import LocalFolder, Sink\n"
         "with LocalFolder(Path(sys.argv[1])).writing(sys.argv[2]) as file:\n"
         "    file.write(b'half')\n    os.kill(os.getpid(), 9)\n"
     )

@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import pyarrow as pa
-
 from loan_default.bulk.check import Reject
 from loan_default.bulk.columns import ROW
 from loan_default.bulk.files import REJECTS, RESULTS
@@ -14,7 +12,7 @@ from loan_default.bulk.parquet_join import MAGIC, Joined
 from loan_default.bulk.part import Damaged, Part, name, read
 from loan_default.bulk.tally import Tally
 from loan_default.drift_link.messages import Rows
-from loan_default.storage import Folder
+from loan_default.storage import Folder, Sink
 
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
@@ -31,7 +29,7 @@ class Gathering:
         drawn: their rows for the drift monitor's live window.
     """
 
-    def __init__(self, folder: Folder, of: str, results: pa.NativeFile, rejects: pa.NativeFile) -> None:
+    def __init__(self, folder: Folder, of: str, results: Sink, rejects: Sink) -> None:
         self.total = Tally()
         self.drawn: list[Rows] = []
         self._folder, self._of, self._results, self._rejects = folder, of, results, rejects

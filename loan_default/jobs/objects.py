@@ -10,10 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
-from loan_default.storage import Place, nothing
+from loan_default.storage import Place, Sink, nothing, sink
 
 _BLOCK_BYTES: Final = 1 << 20
 
@@ -47,11 +46,11 @@ class ObjectFolder:
             return bytes(file.read())
 
     @contextmanager
-    def writing(self, name: str, asked: Callable[[], None] = nothing) -> Iterator[pa.NativeFile]:
+    def writing(self, name: str, asked: Callable[[], None] = nothing) -> Iterator[Sink]:
         """A new file, to be written in order; see `Folder`."""
         with tempfile.TemporaryDirectory(prefix="loan-default-upload-") as folder:
             draft = Path(folder, "draft")
-            with pa.OSFile(str(draft), "wb") as file:
+            with sink(draft) as file:
                 yield file
             self._upload(draft, f"{self._prefix}/{name}", asked)
 

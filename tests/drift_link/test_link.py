@@ -101,6 +101,36 @@ def test_a_model_is_introduced_once_and_its_samples_arrive(
     assert answering.introduced == 1
 
 
+def test_samples_that_come_while_others_are_sent_wait_for_the_next_time(
+    answering: Answering, promoted: Served, loan_model: LoanModel, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_SEND_INTERVAL_S", 0.05)
+    taken: list[float] = []
+    matrix = loan_model.features.matrix(dataset.applicants[:10])
+
+    async def run() -> None:
+        started = DriftLink(1.0)
+        sampler = started.samples.sampler(promoted, loan_model)
+        assert sampler is not None
+        observe = answering.observe
+
+        async def observed(batch: Batch) -> bool:
+            known = await observe(batch)
+            if known:
+                taken.append(time.monotonic())
+            sampler.offer(matrix, loan_model.pd_of_features(matrix))  # there is load
+            return known
+
+        answering.observe = observed  # type: ignore[method-assign]
+        started.start(answering)
+        sampler.offer(matrix, loan_model.pd_of_features(matrix))
+        await until(lambda: len(taken) == 5)
+        await started.stop()
+
+    asyncio.run(run())
+    assert np.diff(taken).min() > 0.04  # timers may be a little early
+
+
 @pytest.mark.parametrize("fault", ["hangs", "fails"])
 def test_a_monitor_in_trouble_is_left_alone_and_found_again(  # noqa: PLR0913, PLR0917  # fixtures
     answering: Answering, promoted: Served, loan_model: LoanModel, dataset: Dataset, logged: list[str], fault: str

@@ -18,9 +18,7 @@ from loan_default.api.bulk.threads import Threads
 from loan_default.errors import BodyTooLarge, TooSlow
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from loan_default.storage import Folder
+    from loan_default.storage import Folder, Sink
 
 # A body of which nothing arrives for so long is given up, and so is an answer of which nothing is taken.
 STALL_S = 30.0
@@ -63,8 +61,8 @@ class Arriving:
     def __init__(self, threads: Threads, folder: "Folder | None", name: str, most_bytes: int) -> None:
         self._threads = threads
         self._most_bytes = most_bytes
-        self._writing: AbstractContextManager[pa.NativeFile] | None = None if folder is None else folder.writing(name)
-        self._file: pa.NativeFile | None = None
+        self._writing: AbstractContextManager[Sink] | None = None if folder is None else folder.writing(name)
+        self._file: Sink | None = None
         self._block = bytearray()
         self._sha256 = hashlib.sha256()
         self.head = b""
