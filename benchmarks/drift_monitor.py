@@ -155,7 +155,7 @@ def sampling(_: Simulation) -> None:
     rates = ("0", "0.1")
     place = Place(subject(CACHE, 1000), None)
     spent: dict[str, list[float]] = {rate: [] for rate in rates}
-    for _turn in range(5):
+    for _turn in range(3):
         for rate in rates:
             server = ours(place)
             watched = replace(server, variables={**server.variables, "DRIFT_SAMPLING_RATE": rate, "JOB_WORKER": "off"})
