@@ -31,7 +31,7 @@ from loan_default.decision import Decision, Stored
 from loan_default.errors import ModelFileError
 from loan_default.features import Features
 from loan_default.margins import raw_margins
-from loan_default.reasons import Reason, explain, raw_contributions
+from loan_default.reasons import Reason, explain_with, raw_contributions
 from loan_default.reference import PopulationWatch, Reference
 from loan_default.schema import Schema
 
@@ -142,7 +142,7 @@ class LoanModel:
 
     def explain_values(self, values: NDArray[np.float64], declined: Sequence[bool]) -> list[list[Reason]]:
         """The same from `Features.values`, (n, number of features), and whether each was declined."""
-        return explain(self._contributions, self.decision.calibration, self.schema, values, declined)
+        return explain_with(self._contributions, self.decision.calibration, self.schema, values, declined)
 
     def save(self, folder: Path) -> None:
         """Write the model into `folder`, which must not exist yet."""

@@ -31,6 +31,7 @@ for the sum with a derived feature.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -118,16 +119,24 @@ def reasons(schema: Schema, contributed: Sequence[float], features: Sequence[flo
 
 
 def explain(
+    booster: xgb.Booster,
+    calibration: Calibration,
+    schema: Schema,
+    values: NDArray[np.float64],
+    declined: Sequence[bool],
+) -> list[list[Reason]]:
+    """The reasons of several applicants, at least one, from `Features.values` and whether each was declined."""
+    return explain_with(partial(raw_contributions, booster, schema), calibration, schema, values, declined)
+
+
+def explain_with(
     raw: Answering[np.float32],
     calibration: Calibration,
     schema: Schema,
     values: NDArray[np.float64],
     declined: Sequence[bool],
 ) -> list[list[Reason]]:
-    """The reasons of several applicants, at least one, from `Features.values` and whether each was declined.
-
-    `raw` answers as `raw_contributions` does.
-    """
+    """The same with `raw`, which answers as `raw_contributions` does."""
     matrix = values.astype(np.float32)
     contributed = _calibrated(raw(matrix), calibration, schema, matrix).values
     rows = zip(contributed.tolist(), values.tolist(), declined, strict=True)

@@ -14,7 +14,7 @@ from loan_default import cells
 from loan_default.cells import FEW_ROWS, Cells, by_cell
 from loan_default.margins import raw_margins
 from loan_default.model import LoanModel
-from loan_default.reasons import explain, raw_contributions
+from loan_default.reasons import explain
 from loan_default.training.data import Dataset
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -111,8 +111,7 @@ def test_the_default_model_has_some_and_answers_by_them(loan_model: LoanModel, d
 def test_the_reasons_are_those_of_the_trees(loan_model: LoanModel, dataset: Dataset) -> None:
     values = loan_model.features.values(dataset.applicants)
     declined = [True, False] * (len(values) // 2)
-    by_trees = partial(raw_contributions, loan_model.booster, loan_model.schema)
-    expected = explain(by_trees, loan_model.decision.calibration, loan_model.schema, values, declined)
+    expected = explain(loan_model.booster, loan_model.decision.calibration, loan_model.schema, values, declined)
     assert loan_model.explain_values(values, declined) == expected
 
 

@@ -1,7 +1,6 @@
 """Reasons: which columns are named, in which words, and how derived features are shared out among columns."""
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from loan_default.reasons import (
     contributions,
     explain,
     importance,
-    raw_contributions,
     reasons,
 )
 from loan_default.schema import Schema
@@ -301,7 +299,7 @@ def test_the_shares_keep_the_sum(applicants: NDArray[np.float64], booster: xgb.B
 def test_the_input_is_not_modified(applicants: NDArray[np.float64], booster: xgb.Booster) -> None:
     values = Features(DERIVING).values(applicants)
     before = values.copy()
-    explain(partial(raw_contributions, booster, DERIVING), CALIBRATION, DERIVING, values, [True] * len(values))
+    explain(booster, CALIBRATION, DERIVING, values, [True] * len(values))
     assert values.tobytes() == before.tobytes()
 
 
