@@ -43,7 +43,7 @@ SIZES = (100_000, 1_000_000, 10_000_000)
 BEST_OF = 3
 CORES = len(os.sched_getaffinity(0))
 BATCH = 131_072
-BY_TREES = "BENCHMARK_BY_TREES"
+BY_TREES = "--by-trees"
 FOLDER = read_settings().state / "benchmarks" / "bulk"
 
 
@@ -58,8 +58,6 @@ class Measured(NamedTuple):
 def main() -> None:
     """Measure everything and print the table."""
     larger = "--larger" in sys.argv
-    if "--by-trees" in sys.argv:
-        os.environ[BY_TREES] = "on"  # for the processes that measure
     folder = larger_model() if larger else pointed(read_settings(), "production").model_folder
     sizes = [int(rows) for rows in sys.argv[1:] if not rows.startswith("--")] or SIZES
     typer.echo(f"{CORES} cores; rows/s, CPU time of a row, most memory of the process; best of {BEST_OF}\n")
@@ -88,6 +86,7 @@ def measured(folder: Path, name: str, rows: int) -> Measured:
 def told_by(folder: Path, name: str, rows: int) -> dict[str, float]:
     """What a process of its own measured."""
     command = [sys.executable, __file__, "in-process", str(folder), name, str(rows)]
+    command += [BY_TREES] if BY_TREES in sys.argv else []
     done = subprocess.run(command, capture_output=True, check=True)
     told: dict[str, float] = json.loads(done.stdout)
     return told
@@ -154,8 +153,8 @@ def engine(kind: str) -> Callable[[Path, int], Callable[[], object]]:
 
     def prepare(model_folder: Path, rows: int) -> Callable[[], object]:
         model = LoanModel.load(model_folder)
-        if BY_TREES in os.environ:
-            vars(model)["cells"] = None
+        if BY_TREES in sys.argv:
+            vars(model)["cells"] = None  # as if they had been looked for in vain
         place = Place(LocalFileSystem(), str(portfolio(kind, rows)))
         folder = FOLDER / f"out-{kind}-{rows}"
         shutil.rmtree(folder, ignore_errors=True)

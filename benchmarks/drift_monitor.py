@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,8 +156,7 @@ def sampling(_: Simulation) -> None:
     spent: dict[str, list[float]] = {rate: [] for rate in rates}
     for _turn in range(3):
         for rate in rates:
-            server = ours(place)
-            watched = replace(server, variables={**server.variables, "DRIFT_SAMPLING_RATE": rate, "JOB_WORKER": "off"})
+            watched = ours(place).having(DRIFT_SAMPLING_RATE=rate, JOB_WORKER="off")
             with running(watched) as up, bodies_of(watched, place.subject, 1) as bodies:
                 time.sleep(SETTLED_S)
                 warm_up(up, bodies)

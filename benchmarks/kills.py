@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -40,8 +39,7 @@ def main(
 ) -> None:
     """Do it and print what came of it."""
     place = Place(subject(CACHE, 1000), None)
-    server = ours(place)
-    server = replace(server, variables={**server.variables, "JOB_WORKER": "off"})
+    server = ours(place).having(JOB_WORKER="off")
     portfolio = bulk.portfolio("parquet", rows)
     workers = Workers(server.variables)
     with running(server) as up:

@@ -3,8 +3,7 @@
     python benchmarks/margins.py
 
 Needs a promoted model (`make train`). Prints microseconds for each call and objects left to the garbage collector; see
-docs/decisions/0014 and 0019. What is found by cell are PDs, what XGBoost answers must still be
-calibrated.
+docs/decisions/0014 and 0019. By cell there are PDs at once; XGBoost's margins have still to be calibrated.
 """
 
 import gc

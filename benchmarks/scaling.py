@@ -212,7 +212,7 @@ def _one_core(cost: Cost) -> float:
 
 def _complete(server: Server, **more: str) -> Server:
     """With drift sampled as it is by default, which the comparison with rivals leaves off."""
-    return replace(server, variables={**server.variables, "DRIFT_SAMPLING_RATE": "0.1", **more})
+    return server.having(DRIFT_SAMPLING_RATE="0.1", **more)
 
 
 def _alone(place: Place, seconds: float) -> list[Cost]:

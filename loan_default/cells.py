@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 # As many PDs as half a megabyte holds: looking up stays quick, and filling takes the trees some 30 ms.
 MOST_CELLS = 65_536
-# Of a model as JSON, which is read in 20 ms that nothing else can run in; a larger one has more cells than that.
+# Of a model as JSON, which is read in 20 ms that nothing else can run in; a larger one's trees are asked.
 _MOST_BYTES = 2 << 20
 # So that places on an axis are bytes. XGBoost's histograms have up to 256 cuts of a feature.
 _MOST_CUTS = 255

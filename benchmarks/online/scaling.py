@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.online.measure import bodies_of, check, costed
@@ -69,9 +69,8 @@ def shares(cpu_s: Sequence[float]) -> tuple[float, ...]:
 
 
 def _round(place: Place, workers: int, seconds: float, share: float) -> Scaled:
-    everything = ours(place, workers)
     # A job worker starts later than those who answer, and would be taken for one of them.
-    server = replace(everything, variables={**everything.variables, "JOB_WORKER": "off"})
+    server = ours(place, workers).having(JOB_WORKER="off")
     with running(server) as up, bodies_of(server, place.subject, 1) as bodies:
         check(up, place.subject)
         _, warming = costed(up, bodies, 2)

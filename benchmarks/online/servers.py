@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,10 @@ class Server:
     pds: Callable[[Any], list[float]]
     headers: Mapping[str, str] = field(default_factory=lambda: dict(_JSON))
     tolerance: float = 1e-6
+
+    def having(self, **variables: str) -> "Server":
+        """The same server with these variables."""
+        return replace(self, variables={**self.variables, **variables})
 
     def bodies(self, applicants: Sequence[Applicant], size: int) -> list[str]:
         """One body for each `size` applicants."""

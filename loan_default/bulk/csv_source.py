@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 
 from loan_default.bulk.check import Checked, Checker, Reject, shown
 from loan_default.bulk.columns import Matched
-from loan_default.bulk.lines import MOST_PIECE_BYTES, Piece, cut, record_ends
+from loan_default.bulk.lines import MOST_PIECE_BYTES, Piece, cut, first_end
 from loan_default.bulk.source import Chunk, numbered
 from loan_default.bulk.text import text_blocks
 from loan_default.errors import BulkInputError
@@ -22,8 +22,6 @@ from loan_default.schema.declaration import CsvFormat
 from loan_default.storage import Place
 
 _MOST_HEADER_BYTES = 1 << 20
-# Looked at first: with a separator that is not the file's, finding where all of a block's records end takes long.
-_LIKELY_HEADER_BYTES = 16 << 10
 
 
 class CsvSource:
@@ -113,17 +111,14 @@ class CsvSource:
         blocks = text_blocks(
             self._place, gzipped=self._gzipped, encoding=self._written.encoding, most_bytes=self._most_bytes
         )
-        head = b""
+        head, end = b"", 0
         for block in blocks:
             head += block
-            ends = record_ends(head[:_LIKELY_HEADER_BYTES], self._written.separator)
-            if not len(ends):
-                ends = record_ends(head, self._written.separator)
-            if len(ends) or len(head) > _MOST_HEADER_BYTES:
+            end = first_end(head, self._written.separator)
+            if end or len(head) > _MOST_HEADER_BYTES:
                 break
         else:
-            ends = record_ends(head + b"\n", self._written.separator)
-        end = int(ends[0]) if len(ends) else 0
+            end = first_end(head + b"\n", self._written.separator)
         if not head.strip():
             raise BulkInputError("The portfolio is empty; it must begin with a header.")
         return _header(head[:end], self._written.separator), chain([head[end:]], blocks)

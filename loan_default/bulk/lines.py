@@ -81,6 +81,12 @@ def record_ends(data: bytes, separator: str | None) -> NDArray[np.int64]:
     return np.asarray(lf[np.searchsorted(quotes, lf) % 2 == 0] + 1)
 
 
+def first_end(data: bytes, separator: str) -> int:
+    """Where the first record ends, as `record_ends` has it; 0 when it does not end yet."""
+    found = _record(separator).match(data)
+    return found.end() if found else 0
+
+
 def _whole_records(blocks: Iterable[bytes], separator: str | None) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
     rest = b""
     for block in blocks:
@@ -118,12 +124,18 @@ def _well_formed(data: bytes, quotes: NDArray[np.int64], separator: str) -> bool
     return bool((begins | doubled).all())
 
 
-def _by_grammar(data: bytes, separator: str) -> NDArray[np.int64]:
-    """The same by a regular expression of a record; slow, for files that are written oddly."""
+def _record(separator: str) -> re.Pattern[bytes]:
+    """A whole record; nothing is matched twice, so a long one takes no longer than its bytes."""
     other = rb"[^%s\r\n]" % re.escape(separator.encode())
     quoted, plain = rb'"(?:[^"]++|"")*+"(?!")' + other + rb"*+", rb'(?!")' + other + rb"*+"
     field = rb"(?>" + quoted + rb"|" + plain + rb")"
-    record = re.compile(field + rb"(?>" + re.escape(separator.encode()) + field + rb")*+(?>\r\n|\n|\r(?=.))", re.DOTALL)
+    more = rb"(?>" + re.escape(separator.encode()) + field + rb")*+"
+    return re.compile(field + more + rb"(?>\r\n|\n|\r(?=.))", re.DOTALL)
+
+
+def _by_grammar(data: bytes, separator: str) -> NDArray[np.int64]:
+    """The ends of all records by their grammar; slow, for files that are written oddly."""
+    record = _record(separator)
     ends = list[int]()
     place = 0
     while found := record.match(data, place):

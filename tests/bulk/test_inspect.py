@@ -113,7 +113,7 @@ def test_reasons_is_a_name_that_only_reasons_need(schema: Schema, tmp_path: Path
 @pytest.mark.parametrize("filling", ["x", "ä", "x\n", '"', "a\r\n"])
 def test_a_header_of_any_length_is_read_whole(schema: Schema, tmp_path: Path, filling: str) -> None:
     size = len(filling.replace('"', '""').encode())
-    for bytes_ in (*range(16_330, 16_400), 100_000):  # where the first look at it ends, and far beyond
+    for bytes_ in (*range(16_330, 16_400), 100_000):
         name = filling * (bytes_ // size) + "end"
         text = f'{"y" * (bytes_ % size)},{HEADER},"{name.replace(chr(34), 2 * chr(34))}"\n0,1,2,3,4\n0,1,5,6,"7\n"\n'
         found = looked_at(written(tmp_path, text), schema)

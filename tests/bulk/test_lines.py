@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loan_default.bulk import lines
-from loan_default.bulk.lines import Piece, cut
+from loan_default.bulk.lines import Piece, cut, first_end, record_ends
 from loan_default.errors import BulkInputError
 
 TEXTS = st.lists(st.sampled_from(["a", "bc", ",", '"', '""', "\n", "\r\n", "\r", " ", "é"]), max_size=40).map("".join)
@@ -53,6 +53,14 @@ def test_pieces_of_any_text_read_one_by_one_are_what_pyarrow_reads_at_once(text:
     assert sum(count for _, count in found) == others
     assert sum(piece.rows for piece in pieces) == len(whole) + others
     assert all(piece.rows <= records for piece in pieces)
+
+
+@given(TEXTS, st.sampled_from([",", ";"]))
+@example("a,1\r", ",")
+@example('"a\n', ",")
+def test_the_first_end_is_the_first_of_all(text: str, separator: str) -> None:
+    ends = record_ends(text.encode(), separator)
+    assert first_end(text.encode(), separator) == (ends[0] if len(ends) else 0)
 
 
 @given(TEXTS, st.integers(1, 50), st.integers(1, 50), st.integers(1, 5), st.integers(1, 30))
